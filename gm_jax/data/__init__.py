@@ -1,0 +1,1 @@
+"""Sources of data, transforms, and `batch_at(step)`; knows nothing of models."""

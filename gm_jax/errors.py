@@ -1,0 +1,52 @@
+"""The errors a user can cause, and small checks that raise them.
+
+The command line answers a `UserError` with its one line and exit code 2; anything else is a bug and
+keeps its traceback.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+
+class UserError(Exception):
+    """Bad input. The message is one line: what is wrong, where, and what to do."""
+
+
+class ConfigError(UserError, ValueError):
+    """A field of a config has a value it cannot have."""
+
+
+def _where(config: object, field: str) -> str:
+    return f"{type(config).__name__}.{field}"
+
+
+def check_positive(config: object, *fields: str) -> None:
+    """Raises ConfigError unless every named field (or every entry of it) is greater than 0."""
+    for field in fields:
+        value = getattr(config, field)
+        values = value if isinstance(value, tuple) else (value,)
+        if any(v is not None and v <= 0 for v in values):
+            raise ConfigError(f"{_where(config, field)} must be greater than 0, not {value}")
+
+
+def check_not_negative(config: object, *fields: str) -> None:
+    """Raises ConfigError unless every named field is 0 or greater (None passes)."""
+    for field in fields:
+        value = getattr(config, field)
+        if value is not None and value < 0:
+            raise ConfigError(f"{_where(config, field)} must be 0 or greater, not {value}")
+
+
+def check_fraction(config: object, *fields: str) -> None:
+    """Raises ConfigError unless every named field lies in [0, 1) (None passes)."""
+    for field in fields:
+        value = getattr(config, field)
+        if value is not None and not 0 <= value < 1:
+            raise ConfigError(f"{_where(config, field)} must be in [0, 1), not {value}")
+
+
+def check_choice(config: object, field: str, choices: Iterable[Any]) -> None:
+    """Raises ConfigError unless the named field is one of `choices`."""
+    value, choices = getattr(config, field), list(choices)
+    if value not in choices:
+        raise ConfigError(f"{_where(config, field)} must be one of {choices}, not {value!r}")

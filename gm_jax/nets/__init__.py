@@ -1,0 +1,1 @@
+"""Linen blocks that two families or more use."""
