@@ -1,0 +1,145 @@
+"""An experiment: data, model and how to train and evaluate it, as one frozen value."""
+
+import dataclasses
+import difflib
+from typing import Any, Literal
+
+from gm_jax.data.config import Data
+from gm_jax.errors import UserError, check_not_negative, check_positive
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """How long to train, and what happens how often. All counts are in steps."""
+
+    num_steps: int = 1000
+    """Training steps in all; a larger number lets a finished run go on."""
+    log_every: int = 100
+    """Steps between lines of metrics."""
+    eval_every: int = 500
+    """Steps between validations (0: never). A checkpoint is saved at each."""
+    checkpoint_every: int = 500
+    """Steps between checkpoints (0: only at validations and at the end)."""
+    sample_every: int = 500
+    """Steps between pictures of samples and reconstructions (0: only at the end)."""
+    monitor: str = "loss"
+    """Validation figure that picks the best checkpoint and stops early."""
+    monitor_mode: Literal["min", "max"] = "min"
+    """Whether the monitored figure is better when small or when large."""
+    patience: int | None = None
+    """Stop after this many validations in a row without a better figure (None: never)."""
+    keep_latest: int = 1
+    """Checkpoints kept beside the best one."""
+    steps_per_dispatch: int | None = None
+    """Steps the device runs per call (None: 1 on a CPU, 10 on an accelerator)."""
+
+    def __post_init__(self) -> None:
+        check_positive(
+            self, "num_steps", "log_every", "patience", "keep_latest", "steps_per_dispatch"
+        )
+        check_not_negative(self, "eval_every", "checkpoint_every", "sample_every")
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """How a finished model is scored."""
+
+    batch_size: int = 500
+    """Examples scored at once."""
+    num_samples: int = 0
+    """Effort of the estimate of log p(x), e.g. K of IWAE-K (0: leave it out)."""
+    checkpoint: Literal["latest", "best"] = "latest"
+    """Which checkpoint the closing figures and pictures use."""
+
+    def __post_init__(self) -> None:
+        check_positive(self, "batch_size")
+        check_not_negative(self, "num_samples")
+
+
+@dataclasses.dataclass(frozen=True)
+class Sharding:
+    """How the devices share the work."""
+
+    data: int | None = None
+    """Devices that share each batch (None: the most that divide the batch size)."""
+
+    def __post_init__(self) -> None:
+        check_positive(self, "data")
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """One experiment. Built by `get_config()` of a file in experiments/."""
+
+    data: Data
+    model: Any
+    training: Training = Training()
+    evaluation: Evaluation = Evaluation()
+    sharding: Sharding = Sharding()
+    seed: int = 0
+    """Root of every random number."""
+
+    def __post_init__(self) -> None:
+        check_not_negative(self, "seed")
+
+    def replace(self, **changes: Any) -> "Experiment":
+        """A copy with fields changed, named by dotted paths: `replace(**{"model.beta": 2.0})`.
+
+        Raises:
+          UserError: for an unknown field (with the nearest name) or an impossible value.
+        """
+        experiment = self
+        for path, value in changes.items():
+            experiment = _replace_at(experiment, path.replace("-", "_"), path, value)
+        return experiment
+
+    def quick(self) -> "Experiment":
+        """The same experiment in miniature, for tests: seconds instead of hours."""
+        training = dataclasses.replace(
+            self.training,
+            num_steps=4,
+            log_every=2,
+            eval_every=2,
+            checkpoint_every=2,
+            sample_every=2,
+            patience=None,
+        )
+        return dataclasses.replace(
+            self,
+            data=dataclasses.replace(self.data, batch_size=8, limit=24),
+            model=self.model.quick() if hasattr(self.model, "quick") else self.model,
+            training=training,
+            evaluation=dataclasses.replace(
+                self.evaluation, batch_size=16, num_samples=min(self.evaluation.num_samples, 3)
+            ),
+        )
+
+
+def field_paths(config: Any, prefix: str = "") -> list[str]:
+    """Dotted paths of all fields below a dataclass."""
+    paths = []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        paths.append(prefix + field.name)
+        if dataclasses.is_dataclass(value):
+            paths.extend(field_paths(value, f"{prefix}{field.name}."))
+    return paths
+
+
+def unknown_field(experiment: Experiment, path: str) -> UserError:
+    """The error for a field that does not exist, with the nearest name that does."""
+    near = difflib.get_close_matches(path.replace("-", "_"), field_paths(experiment), 1, 0.5)
+    hint = f" Did you mean {near[0].replace('_', '-')}?" if near else ""
+    return UserError(f"the experiment has no field {path}.{hint}")
+
+
+def _replace_at(config: Any, path: str, full: str, value: Any, root: Any = None) -> Any:
+    root = config if root is None else root
+    head, _, rest = path.partition(".")
+    if not dataclasses.is_dataclass(config) or head not in {
+        f.name for f in dataclasses.fields(config)
+    }:
+        raise unknown_field(root, full)
+    if rest:
+        value = _replace_at(getattr(config, head), rest, full, value, root)
+    return dataclasses.replace(config, **{head: value})  # type: ignore[type-var]

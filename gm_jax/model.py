@@ -1,0 +1,166 @@
+"""What a family is: pure methods on a frozen dataclass, and one pytree of state.
+
+A model owns its whole update: the loop never learns whether it was one gradient, a
+discriminator's and then a generator's, or an M-step. What else a family can do is a capability, a
+small protocol that commands and evaluators look for.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from gm_jax.data.spec import DataSpec
+from gm_jax.optimizer import Optimizer
+from gm_jax.rng import Rngs
+
+Array = jax.Array
+Batch = Mapping[str, Array]
+Metrics = dict[str, Array]
+FigureKind = Literal["exact", "bound", "surrogate", "error", "estimate"]
+
+
+@flax.struct.dataclass
+class TrainState:
+    """Everything that training changes, and nothing else.
+
+    Attributes:
+      step: int32 scalar, updates done.
+      key: the root key of the run; never changes.
+      params: parameters by network.
+      model_state: what moves without a gradient (batch statistics, EM's sufficient statistics).
+      opt_state: optax's state.
+      ema_params: moving average of params, or None.
+    """
+
+    step: Array
+    key: Array
+    params: Any
+    model_state: Any
+    opt_state: Any
+    ema_params: Any = None
+
+    @property
+    def eval_params(self) -> Any:
+        """The parameters to evaluate and sample with: the moving average where there is one."""
+        return self.params if self.ema_params is None else self.ema_params
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A family of generative models."""
+
+    def init(self, rngs: Rngs, spec: DataSpec) -> TrainState:
+        """A fresh state for data of this spec."""
+        ...
+
+    def update(self, state: TrainState, batch: Batch, rngs: Rngs) -> tuple[TrainState, Metrics]:
+        """One step of training, pure; the metrics are scalars and include "loss"."""
+        ...
+
+    def evaluate(self, state: TrainState, batch: Batch, rngs: Rngs) -> dict[str, Array]:
+        """Figures per example, [B] each."""
+        ...
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """Can draw images."""
+
+    def sample(
+        self, state: TrainState, rngs: Rngs, num: int, spec: DataSpec, condition: Any = None
+    ) -> Array:
+        """uint8 levels [num, H, W, C]."""
+        ...
+
+
+@runtime_checkable
+class SampleMeans(Protocol):
+    """Can show the mean of the likelihood beside each sample."""
+
+    def sample_means(self, state: TrainState, rngs: Rngs, num: int, spec: DataSpec) -> Array:
+        """uint8 levels [num, H, W, C] for the same latents as `sample` with the same rngs."""
+        ...
+
+
+@runtime_checkable
+class Reconstructs(Protocol):
+    """Can map images through its code and back."""
+
+    def reconstruct(self, state: TrainState, rngs: Rngs, batch: Batch, spec: DataSpec) -> Array:
+        """uint8 levels [B, H, W, C]."""
+        ...
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """Has a code for each image, and an image for each code."""
+
+    def encode(self, state: TrainState, batch: Batch, spec: DataSpec) -> Array:
+        """Codes [B, K]."""
+        ...
+
+    def decode(self, state: TrainState, z: Array, spec: DataSpec) -> Array:
+        """uint8 levels [B, H, W, C]."""
+        ...
+
+
+@runtime_checkable
+class HasLogProb(Protocol):
+    """Can say (or bound from below) how probable an image is."""
+
+    def log_prob(
+        self, state: TrainState, batch: Batch, rngs: Rngs, num_samples: int = 1
+    ) -> Array:
+        """Nats, [B]. `num_samples` is the effort where the value is estimated."""
+        ...
+
+
+def create_state(
+    rngs: Rngs, params: Any, optimizer: Optimizer, model_state: Any = None
+) -> TrainState:
+    """A state at step 0 for parameters moved by one optimizer."""
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        key=rngs.key,
+        params=params,
+        model_state={} if model_state is None else model_state,
+        opt_state=optimizer.build().init(params),
+        ema_params=jax.tree.map(jnp.copy, params) if optimizer.ema_decay is not None else None,
+    )
+
+
+def gradient_update(
+    state: TrainState,
+    loss_fn: Callable[[Any], tuple[Array, tuple[Metrics, Any]]],
+    optimizer: Optimizer,
+) -> tuple[TrainState, Metrics]:
+    """One step down the gradient of `loss_fn(params) -> (loss, (metrics, model_state))`.
+
+    The metrics gain "loss" and "grad_norm" (the global norm before clipping), so that a step whose
+    gradient is not finite shows in its own metrics.
+    """
+    (loss, (metrics, model_state)), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
+    updates, opt_state = optimizer.build().update(grads, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    new_state = state.replace(
+        step=state.step + 1,
+        params=params,
+        model_state=model_state,
+        opt_state=opt_state,
+        ema_params=ema_update(state.ema_params, params, opt_state, optimizer),
+    )
+    return new_state, {**metrics, "loss": loss, "grad_norm": optax.global_norm(grads)}
+
+
+def ema_update(ema_params: Any, params: Any, opt_state: Any, optimizer: Optimizer) -> Any:
+    """The moving average after an update; batches that only accumulate leave it as it is."""
+    if optimizer.ema_decay is None:
+        return None
+    rate = jnp.asarray(1.0 - optimizer.ema_decay)
+    if optimizer.accumulate_steps > 1:
+        rate = jnp.where(opt_state.mini_step == 0, rate, 0.0)
+    return optax.incremental_update(params, ema_params, rate)
