@@ -2,7 +2,9 @@
 
 import dataclasses
 import difflib
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+import tyro
 
 from gm_jax.data.config import Data
 from gm_jax.errors import UserError, check_not_negative, check_positive
@@ -22,8 +24,8 @@ class Training:
     """Steps between checkpoints (0: only at validations and at the end)."""
     sample_every: int = 500
     """Steps between pictures of samples and reconstructions (0: only at the end)."""
-    monitor: str = "loss"
-    """Validation figure that picks the best checkpoint and stops early."""
+    monitor: str | None = None
+    """Validation figure that picks the best checkpoint and stops early (None: the model's own)."""
     monitor_mode: Literal["min", "max"] = "min"
     """Whether the monitored figure is better when small or when large."""
     patience: int | None = None
@@ -78,6 +80,8 @@ class Experiment:
     sharding: Sharding = Sharding()
     seed: int = 0
     """Root of every random number."""
+    name: Annotated[str, tyro.conf.Suppress] = ""
+    """Where it was loaded from, e.g. digits/vae; names the run's folder."""
 
     def __post_init__(self) -> None:
         check_not_negative(self, "seed")

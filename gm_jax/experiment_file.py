@@ -1,6 +1,7 @@
 """Experiment files: finding them by name, loading them, reading their docstrings."""
 
 import ast
+import dataclasses
 import difflib
 import importlib.util
 import re
@@ -106,7 +107,7 @@ def load(name: str) -> "Experiment":
         raise UserError(_locate(path, error)) from error
     if not isinstance(experiment, Experiment):
         raise UserError(f"{path}: get_config() must return an Experiment, not {experiment!r:.60}")
-    return experiment
+    return dataclasses.replace(experiment, name=experiment_name(path))
 
 
 def _execute(path: Path) -> ModuleType:

@@ -34,6 +34,7 @@ class TrainState:
       model_state: what moves without a gradient (batch statistics, EM's sufficient statistics).
       opt_state: optax's state.
       ema_params: moving average of params, or None.
+      spec: of the data the state was made for; static, no leaf of the tree.
     """
 
     step: Array
@@ -42,6 +43,7 @@ class TrainState:
     model_state: Any
     opt_state: Any
     ema_params: Any = None
+    spec: DataSpec = flax.struct.field(pytree_node=False, default=DataSpec((1, 1, 1)))
 
     @property
     def eval_params(self) -> Any:
@@ -70,9 +72,7 @@ class Model(Protocol):
 class Samples(Protocol):
     """Can draw images."""
 
-    def sample(
-        self, state: TrainState, rngs: Rngs, num: int, spec: DataSpec, condition: Any = None
-    ) -> Array:
+    def sample(self, state: TrainState, rngs: Rngs, num: int, condition: Any = None) -> Array:
         """uint8 levels [num, H, W, C]."""
         ...
 
@@ -81,7 +81,7 @@ class Samples(Protocol):
 class SampleMeans(Protocol):
     """Can show the mean of the likelihood beside each sample."""
 
-    def sample_means(self, state: TrainState, rngs: Rngs, num: int, spec: DataSpec) -> Array:
+    def sample_means(self, state: TrainState, rngs: Rngs, num: int) -> Array:
         """uint8 levels [num, H, W, C] for the same latents as `sample` with the same rngs."""
         ...
 
@@ -90,7 +90,7 @@ class SampleMeans(Protocol):
 class Reconstructs(Protocol):
     """Can map images through its code and back."""
 
-    def reconstruct(self, state: TrainState, rngs: Rngs, batch: Batch, spec: DataSpec) -> Array:
+    def reconstruct(self, state: TrainState, rngs: Rngs, batch: Batch) -> Array:
         """uint8 levels [B, H, W, C]."""
         ...
 
@@ -99,11 +99,11 @@ class Reconstructs(Protocol):
 class Encodes(Protocol):
     """Has a code for each image, and an image for each code."""
 
-    def encode(self, state: TrainState, batch: Batch, spec: DataSpec) -> Array:
+    def encode(self, state: TrainState, batch: Batch) -> Array:
         """Codes [B, K]."""
         ...
 
-    def decode(self, state: TrainState, z: Array, spec: DataSpec) -> Array:
+    def decode(self, state: TrainState, z: Array) -> Array:
         """uint8 levels [B, H, W, C]."""
         ...
 
@@ -120,7 +120,7 @@ class HasLogProb(Protocol):
 
 
 def create_state(
-    rngs: Rngs, params: Any, optimizer: Optimizer, model_state: Any = None
+    rngs: Rngs, spec: DataSpec, params: Any, optimizer: Optimizer, model_state: Any = None
 ) -> TrainState:
     """A state at step 0 for parameters moved by one optimizer."""
     return TrainState(
@@ -130,6 +130,7 @@ def create_state(
         model_state={} if model_state is None else model_state,
         opt_state=optimizer.build().init(params),
         ema_params=jax.tree.map(jnp.copy, params) if optimizer.ema_decay is not None else None,
+        spec=spec,
     )
 
 

@@ -1,0 +1,46 @@
+"""Classic generative models as pure JAX/Flax functions: one loop, one ruler.
+
+  import gm_jax
+  run = gm_jax.fit(gm_jax.load("digits/vae"), "runs/mine")
+  images = run.sample(64, seed=0)
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from gm_jax.errors import UserError as UserError
+    from gm_jax.evaluation import Figure as Figure
+    from gm_jax.experiment import Experiment as Experiment
+    from gm_jax.experiment_file import load as load
+    from gm_jax.rng import Rngs as Rngs
+    from gm_jax.run import Run as Run
+    from gm_jax.run import fit as fit
+    from gm_jax.run import open_run as open
+
+# Imported on first use, so that `gm-jax --help` need not wait for jax.
+_LAZY = {
+    "Experiment": "gm_jax.experiment:Experiment",
+    "Figure": "gm_jax.evaluation:Figure",
+    "Rngs": "gm_jax.rng:Rngs",
+    "Run": "gm_jax.run:Run",
+    "UserError": "gm_jax.errors:UserError",
+    "fit": "gm_jax.run:fit",
+    "load": "gm_jax.experiment_file:load",
+    "open": "gm_jax.run:open_run",
+}
+
+__all__ = ["__version__", *sorted(_LAZY)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'gm_jax' has no attribute {name!r}")
+    module, _, attribute = _LAZY[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LAZY])

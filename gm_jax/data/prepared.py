@@ -1,0 +1,169 @@
+"""Finds and opens datasets that TFDS has prepared as array_record; needs no TensorFlow."""
+
+import dataclasses
+import difflib
+import json
+import pathlib
+import re
+from typing import Any
+
+from gm_jax.data.dirs import data_dirs
+from gm_jax.errors import UserError
+
+_NAME = re.compile(r"[a-z]\w*(/[\w.-]+)?")
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A dataset lying prepared in a folder.
+
+    Attributes:
+      name: as TFDS calls it, with its configuration if it has any ("celeb_a_hq/256").
+      version: "3.0.1".
+      path: the folder of this version.
+      splits: the number of examples of each split.
+      file_format: "array_record" can be read; "tfrecord" cannot.
+    """
+
+    name: str
+    version: str
+    path: pathlib.Path
+    splits: dict[str, int]
+    file_format: str
+
+    def __str__(self) -> str:
+        sizes = " · ".join(f"{split} {size:,}" for split, size in self.splits.items())
+        return f"{self.name} {self.version} in {self.path} ({sizes})"
+
+
+def check_name(name: str) -> None:
+    """Raises UserError unless `name` can be the name of a dataset."""
+    if not _NAME.fullmatch(name):
+        raise UserError(f"{name!r} is not the name of a dataset (for example mnist or cifar10)")
+
+
+def did_you_mean(name: str) -> str:
+    """The end of a message: the nearest names TFDS knows; empty where it knows `name` itself."""
+    import tensorflow_datasets as tfds
+
+    known = tfds.list_builders(with_community_datasets=False)
+    if (base := name.split("/")[0]) in known:
+        return ""
+    near = difflib.get_close_matches(base, known, n=3)
+    return f"; TFDS knows no {base}" + (f", did you mean {' or '.join(near)}?" if near else "")
+
+
+def read_prepared(path: pathlib.Path, name: str) -> Prepared:
+    """What the folder of one version holds, from its dataset_info.json.
+
+    Raises:
+      UserError: the file cannot be read.
+    """
+    try:
+        info = json.loads((path / "dataset_info.json").read_text())
+        splits = {s["name"]: sum(int(n) for n in s["shardLengths"]) for s in info["splits"]}
+        return Prepared(name, path.name, path, splits, info.get("fileFormat", "tfrecord"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"the preparation of {name} in {path} is damaged ({_one_line(error)}); "
+            f"delete that folder and run: gm-jax data prepare {name}"
+        ) from error
+
+
+def _versions(folder: pathlib.Path) -> list[pathlib.Path]:
+    """The folders of versions in `folder`, newest first."""
+    try:
+        found = [p for p in folder.iterdir() if _VERSION.fullmatch(p.name)]
+    except OSError:
+        return []
+    found = [p for p in found if (p / "dataset_info.json").exists()]
+    return sorted(found, key=lambda p: tuple(map(int, p.name.split("."))), reverse=True)
+
+
+def find_prepared(
+    name: str, version: str | None = None, dirs: tuple[pathlib.Path, ...] | None = None
+) -> Prepared | None:
+    """The newest version of `name` in the first of `dirs` that has it; None if none has.
+
+    Args:
+      name: of the dataset, with a configuration if need be ("celeb_a_hq/256").
+      version: only this one.
+      dirs: `data_dirs()` unless given.
+
+    Raises:
+      UserError: `name` cannot be a name, or what was found is damaged.
+    """
+    check_name(name)
+    for folder in data_dirs() if dirs is None else dirs:
+        for path in _versions(folder / name):
+            if version in (None, path.name):
+                return read_prepared(path, name)
+    return None
+
+
+def list_prepared() -> list[Prepared]:
+    """Every prepared dataset in the data directories; damaged ones are passed over."""
+    found = {}
+    for folder in data_dirs():
+        if not folder.is_dir():
+            continue
+        for info in sorted([*folder.glob("*/*/dataset_info.json"), *folder.glob("*/*/*/dataset_info.json")]):
+            path = info.parent
+            name = path.parent.relative_to(folder).as_posix()
+            if not (_VERSION.fullmatch(path.name) and _NAME.fullmatch(name)):
+                continue
+            try:
+                found.setdefault(path.resolve(), read_prepared(path, name))
+            except UserError:
+                continue
+    return list(found.values())
+
+
+def require_prepared(name: str, version: str | None = None) -> Prepared:
+    """As `find_prepared`, but it has to be there and to be readable.
+
+    Raises:
+      UserError: names the folders looked in and the command that prepares the dataset.
+    """
+    prepared = find_prepared(name, version)
+    if prepared is None:
+        wanted = name if version is None else f"{name} {version}"
+        looked = ", ".join(str(d) for d in data_dirs())
+        raise UserError(
+            f"{wanted} is not prepared in {looked}; "
+            f"run: gm-jax data prepare {name}{did_you_mean(name)}"
+        )
+    if prepared.file_format != "array_record":
+        raise UserError(
+            f"{name} in {prepared.path} is prepared as {prepared.file_format}, which needs "
+            f"TensorFlow to read; move it away and run: gm-jax data prepare {name}"
+        )
+    return prepared
+
+
+def open_builder(prepared: Prepared) -> Any:
+    """The read-only TFDS builder of a preparation.
+
+    Raises:
+      UserError: the folder is damaged.
+    """
+    import tensorflow_datasets as tfds
+
+    try:
+        return tfds.builder_from_directory(prepared.path)
+    except Exception as error:  # noqa: BLE001 - TFDS raises anything here, from KeyError to protobuf's own
+        raise damaged(prepared, error) from error
+
+
+def damaged(prepared: Prepared, error: BaseException) -> UserError:
+    """The one line for a preparation that cannot be read."""
+    return UserError(
+        f"the preparation of {prepared.name} in {prepared.path} is damaged "
+        f"({_one_line(error)}); delete that folder and run: gm-jax data prepare {prepared.name}"
+    )
+
+
+def _one_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:200] if lines else type(error).__name__

@@ -1,0 +1,84 @@
+"""What a source of data is: a config that opens a split as a sequence of examples."""
+
+import abc
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gm_jax.data.spec import DataSpec
+
+Example = Mapping[str, Any]
+"""One example: "image" uint8 [H, W, C] and, where there are labels, "label" int."""
+
+
+class Examples(abc.ABC):
+    """A split of a source: a sequence of examples with random access, safe to read from threads."""
+
+    fingerprint: str | None = None
+    """Changes when the examples do; None where reading them is so quick that none is needed."""
+
+    @abc.abstractmethod
+    def __len__(self) -> int: ...
+
+    @abc.abstractmethod
+    def __getitem__(self, index: int) -> Example: ...
+
+    def load(self, start: int, stop: int) -> dict[str, np.ndarray]:
+        """Examples start .. stop - 1 as arrays: "image" uint8 [n, H, W, C], "label" int32 [n].
+
+        Raises ValueError where the images differ in size.
+        """
+        examples = [self[i] for i in range(start, stop)]
+        arrays = {"image": np.stack([np.asarray(e["image"]) for e in examples])}
+        if examples and "label" in examples[0]:
+            arrays["label"] = np.asarray([e["label"] for e in examples], np.int32)
+        return arrays
+
+    def load_all(self) -> dict[str, np.ndarray]:
+        """Every example, as `load`."""
+        return self.load(0, len(self))
+
+
+class ArrayExamples(Examples):
+    """Examples that are in memory already: for notebooks, tests and small sets.
+
+    Args:
+      images: uint8 [N, H, W, C].
+      labels: integers [N], or None.
+    """
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray | None = None):
+        self._arrays = {"image": np.asarray(images)}
+        if labels is not None:
+            self._arrays["label"] = np.asarray(labels).astype(np.int32)
+            if len(labels) != len(images):
+                raise ValueError(f"{len(images)} images, but {len(labels)} labels")
+
+    def __len__(self) -> int:
+        return len(self._arrays["image"])
+
+    def __getitem__(self, index: int) -> Example:
+        return {name: array[index] for name, array in self._arrays.items()}
+
+    def load(self, start: int, stop: int) -> dict[str, np.ndarray]:
+        return {name: array[start:stop] for name, array in self._arrays.items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where the data come from. Derive a frozen dataclass from it."""
+
+    @property
+    def spec(self) -> DataSpec:
+        """Of the images as they are stored; [0, 0, C] where they differ in size."""
+        raise NotImplementedError
+
+    def open(self, split: str) -> Examples:
+        """The examples of a TFDS split expression, such as "train" or "train[:90%]+test".
+
+        Raises:
+          UserError: the data are not there or cannot be read, or there is no such split.
+        """
+        raise NotImplementedError

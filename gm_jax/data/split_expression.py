@@ -1,0 +1,45 @@
+"""TFDS split expressions ("train[:90%]+test[:100]") for data that TFDS does not hold."""
+
+import numpy as np
+
+from gm_jax.errors import UserError
+
+
+def split_indices(expression: str, sizes: dict[str, int]) -> dict[str, np.ndarray]:
+    """The positions an expression picks out of each split, in order.
+
+    Args:
+      expression: as in `tfds.load(split=...)`.
+      sizes: the number of examples of each split.
+
+    Returns:
+      For each split named, int64 [n].
+
+    Raises:
+      UserError: the expression cannot be read, or names a split that is not there.
+    """
+    import tensorflow_datasets as tfds
+
+    infos = {
+        name: tfds.core.SplitInfo(name=name, shard_lengths=[size], num_bytes=0)
+        for name, size in sizes.items()
+    }
+    try:
+        parts = tfds.core.ReadInstruction.from_spec(expression).to_absolute(infos)
+    except (ValueError, KeyError, AssertionError, NotImplementedError) as error:
+        raise bad_split(expression, sizes) from error
+    picked: dict[str, np.ndarray] = {}
+    for part in parts:
+        indices = np.arange(sizes[part.splitname])[part.from_ : part.to]
+        before = picked.get(part.splitname, np.zeros(0, np.int64))
+        picked[part.splitname] = np.concatenate([before, indices])
+    return picked
+
+
+def bad_split(expression: str, sizes: dict[str, int]) -> UserError:
+    """The one line for an expression that cannot be read."""
+    have = ", ".join(f"{name} ({size:,})" for name, size in sizes.items())
+    return UserError(
+        f"there is no split {expression!r}; the splits are {have}, "
+        "and parts of them, such as train[:90%] or train[:1000]"
+    )

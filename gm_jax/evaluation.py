@@ -1,0 +1,118 @@
+"""Figures over a split: masked means of what a model says of each example."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from gm_jax.data.split import Split
+from gm_jax.data.transforms import Transform, apply_random
+from gm_jax.errors import UserError
+from gm_jax.model import FigureKind, HasLogProb, Model, TrainState
+from gm_jax.rng import Rngs
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A mean over a split.
+
+    Attributes:
+      value: the mean.
+      kind: what it is worth: "exact", "bound" (of -log P of the discrete image), "surrogate" (a loss
+        that bounds nothing), "error" (a distance) or "estimate".
+      n: examples it is the mean of.
+      stderr: standard error of the mean over examples.
+    """
+
+    value: float
+    kind: FigureKind
+    n: int
+    stderr: float = 0.0
+
+    def __float__(self) -> float:
+        return self.value
+
+
+PerExample = Callable[[TrainState, Any, Rngs], dict[str, jax.Array]]
+
+
+class Evaluator:
+    """Scores states of one model on splits; compiles once for each batch size.
+
+    The keys depend on the split and on the batch alone, never on history: the same state gets the
+    same figures whenever it is asked.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        transforms: tuple[Transform, ...],
+        batch_size: int,
+        place: Callable[[Any], Any] = lambda batch: batch,
+    ):
+        """`place` puts a host batch where the state lives."""
+        self.model = model
+        self.batch_size = batch_size
+        self.place = place
+
+        def prepared(state: TrainState, batch: Any, key: jax.Array) -> tuple[Any, Rngs]:
+            # Random transforms are keyed by the example's index, not by the batch.
+            fixed = Rngs(state.key).at("eval", "transforms")
+            return apply_random(transforms, fixed, batch, train=False), Rngs(key)
+
+        def evaluate(state: TrainState, batch: Any, key: jax.Array) -> dict[str, jax.Array]:
+            return model.evaluate(state, *prepared(state, batch, key))
+
+        def log_prob(state: TrainState, batch: Any, key: jax.Array, num_samples: int) -> jax.Array:
+            assert isinstance(model, HasLogProb)
+            return model.log_prob(state, *prepared(state, batch, key), num_samples)
+
+        self._evaluate = jax.jit(evaluate)
+        self._log_prob = jax.jit(log_prob, static_argnums=3)
+
+    def figures(self, state: TrainState, split: Split) -> dict[str, Figure]:
+        """What `model.evaluate` says, averaged over the split."""
+        return self._reduce(state, split, self._evaluate)
+
+    def log_prob(self, state: TrainState, split: Split, num_samples: int) -> dict[str, Figure]:
+        """neg_log_prob in nats, and in bits/dim unless it is a surrogate.
+
+        Raises:
+          UserError: where the model has no log_prob.
+        """
+        if not isinstance(self.model, HasLogProb):
+            raise UserError(f"{type(self.model).__name__} has no log_prob")
+
+        def negative(state: TrainState, batch: Any, key: jax.Array) -> dict[str, jax.Array]:
+            return {"neg_log_prob": -self._log_prob(state, batch, key, num_samples)}
+
+        figures = self._reduce(state, split, negative)
+        nats = figures["neg_log_prob"]
+        if nats.kind in ("exact", "bound"):
+            scale = 1.0 / (state.spec.num_dims * math.log(2.0))
+            figures["neg_log_prob_bits_per_dim"] = Figure(
+                nats.value * scale, nats.kind, nats.n, nats.stderr * scale
+            )
+        return figures
+
+    def _reduce(
+        self, state: TrainState, split: Split, per_example: Callable[..., dict[str, jax.Array]]
+    ) -> dict[str, Figure]:
+        key = Rngs(state.key).at("eval", split.name).key
+        rows: list[tuple[np.ndarray, dict[str, jax.Array]]] = []
+        for i, batch in enumerate(split.eval_batches(self.batch_size)):
+            placed = self.place(batch)
+            rows.append((batch["mask"], per_example(state, placed, jax.random.fold_in(key, i))))
+        mask = np.concatenate([m for m, _ in rows])
+        kinds = getattr(self.model, "figure_kinds", lambda spec: {})(state.spec)
+        figures = {}
+        for name in rows[0][1]:
+            # float64 on the host: the mean of many float32 numbers loses no digits.
+            values = np.concatenate([np.asarray(f[name], np.float64) for _, f in rows])[mask]
+            stderr = float(values.std() / math.sqrt(len(values)))
+            kind = kinds.get(name, "estimate")
+            figures[name] = Figure(float(values.mean()), kind, len(values), stderr)
+        return figures

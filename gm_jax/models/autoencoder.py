@@ -1,0 +1,152 @@
+"""Autoencoder, plain and denoising (Hinton & Salakhutdinov 2006; Vincent et al. 2008).
+
+  loss(x) = d(x, decode(encode(x + noise)))
+
+with d the squared error or the cross-entropy against the clean image. `reduction` says whether d
+is the mean or the sum over the values of an image; over the batch it is always the mean.
+"""
+
+import dataclasses
+from typing import Any, ClassVar, Literal
+
+import jax
+import jax.numpy as jnp
+
+from gm_jax.data.spec import DataSpec
+from gm_jax.errors import check_not_negative, check_positive
+from gm_jax.functional.dequantization import from_unit, to_unit
+from gm_jax.functional.likelihoods import bernoulli_log_prob
+from gm_jax.metrics.image import mse, psnr
+from gm_jax.model import (
+    Array,
+    Batch,
+    FigureKind,
+    Metrics,
+    TrainState,
+    create_state,
+    gradient_update,
+)
+from gm_jax.nets.coders import DTYPES, Coder, DenseCoder
+from gm_jax.optimizer import Optimizer
+from gm_jax.rng import Rngs
+
+
+@dataclasses.dataclass(frozen=True)
+class Autoencoder:
+    """A code for each image, and the image back from it."""
+
+    coder: Coder = DenseCoder()
+    """Encoder and decoder."""
+    latent_dim: int = 32
+    """Size of the code (its channels, where the code is a feature map)."""
+    loss: Literal["mse", "bce"] = "mse"
+    """Squared error or cross-entropy."""
+    reduction: Literal["mean", "sum"] = "mean"
+    """Over the values of one image."""
+    noise: float = 0.0
+    """Standard deviation of the noise on the input (denoising), which is then clipped to [0, 1]."""
+    optimizer: Optimizer = Optimizer()
+    """How the parameters move."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Type the networks compute in; parameters and losses stay float32."""
+
+    monitor: ClassVar[str] = "loss"
+
+    def __post_init__(self) -> None:
+        check_positive(self, "latent_dim")
+        check_not_negative(self, "noise")
+
+    def quick(self) -> "Autoencoder":
+        return dataclasses.replace(
+            self, coder=self.coder.quick(), latent_dim=min(self.latent_dim, 4)
+        )
+
+    def figure_kinds(self, spec: DataSpec) -> dict[str, FigureKind]:
+        return {"loss": "error", "mse": "error", "bce": "error", "psnr": "error"}
+
+    def init(self, rngs: Rngs, spec: DataSpec) -> TrainState:
+        image = jnp.zeros((1, *spec.shape))
+        z = jnp.zeros((1, *self.coder.code_shape(spec.shape, self.latent_dim)))
+        params = {
+            "encoder": self._encoder().init(rngs("params/encoder"), image)["params"],
+            "decoder": self._decoder(spec).init(rngs("params/decoder"), z)["params"],
+        }
+        return create_state(rngs, spec, params, self.optimizer)
+
+    def update(self, state: TrainState, batch: Batch, rngs: Rngs) -> tuple[TrainState, Metrics]:
+        x = to_unit(batch["image"], state.spec.num_levels)
+        corrupted = self._corrupt(rngs, x)
+
+        def loss_fn(params: Any) -> tuple[Array, tuple[Metrics, Any]]:
+            logits = self._logits(params, corrupted, state.spec)
+            return self._loss(logits, x).mean(), ({}, state.model_state)
+
+        return gradient_update(state, loss_fn, self.optimizer)
+
+    def evaluate(self, state: TrainState, batch: Batch, rngs: Rngs) -> dict[str, Array]:
+        """loss as trained; mse and bce as means over the values on [0, 1]; psnr in dB."""
+        x = to_unit(batch["image"], state.spec.num_levels)
+        logits = self._logits(state.eval_params, self._corrupt(rngs, x), state.spec)
+        y = jax.nn.sigmoid(logits)
+        return {
+            "loss": self._loss(logits, x),
+            "mse": mse(y, x),
+            "bce": _mean(-bernoulli_log_prob(logits, x)),
+            "psnr": psnr(y, x),
+        }
+
+    def corrupt(self, state: TrainState, rngs: Rngs, batch: Batch) -> Array:
+        """What the encoder sees when reconstructing: uint8 levels [B, H, W, C]."""
+        x = self._corrupt(rngs, to_unit(batch["image"], state.spec.num_levels))
+        return from_unit(x, state.spec.num_levels)
+
+    def reconstruct(self, state: TrainState, rngs: Rngs, batch: Batch) -> Array:
+        """Images through the code and back: uint8 levels [B, H, W, C]."""
+        x = self._corrupt(rngs, to_unit(batch["image"], state.spec.num_levels))
+        return self._levels(self._logits(state.eval_params, x, state.spec), state.spec)
+
+    def encode(self, state: TrainState, batch: Batch) -> Array:
+        """Codes [B, *code_shape] of the clean images."""
+        return self._encode(state.eval_params, to_unit(batch["image"], state.spec.num_levels))
+
+    def decode(self, state: TrainState, z: Array) -> Array:
+        """uint8 levels [B, H, W, C] of codes [B, *code_shape]."""
+        return self._levels(self._decode(state.eval_params, z, state.spec), state.spec)
+
+    def _corrupt(self, rngs: Rngs, x: Array) -> Array:
+        if not self.noise:
+            return x
+        noise = self.noise * jax.random.normal(rngs("corruption"), x.shape)
+        return jnp.clip(x + noise, 0.0, 1.0)
+
+    def _encoder(self) -> Any:
+        return self.coder.encoder(1, self.latent_dim, DTYPES[self.dtype])
+
+    def _decoder(self, spec: DataSpec) -> Any:
+        return self.coder.decoder(spec.shape, spec.shape[-1], DTYPES[self.dtype])
+
+    def _encode(self, params: Any, x: Array) -> Array:
+        return self._encoder().apply({"params": params["encoder"]}, x)[..., 0]
+
+    def _decode(self, params: Any, z: Array, spec: DataSpec) -> Array:
+        logits = self._decoder(spec).apply({"params": params["decoder"]}, z)
+        return logits.astype(jnp.float32)
+
+    def _logits(self, params: Any, x: Array, spec: DataSpec) -> Array:
+        """Logits of the reconstruction, [B, H, W, C]: sigmoid keeps it in the images' range."""
+        return self._decode(params, self._encode(params, x), spec)
+
+    def _loss(self, logits: Array, x: Array) -> Array:  # [B]
+        if self.loss == "mse":
+            error = (jax.nn.sigmoid(logits) - x) ** 2
+        else:
+            error = -bernoulli_log_prob(logits, x)
+        return _mean(error) if self.reduction == "mean" else error.sum((1, 2, 3))
+
+    def _levels(self, logits: Array, spec: DataSpec) -> Array:
+        return from_unit(jax.nn.sigmoid(logits), spec.num_levels)
+
+
+def _mean(x: Array) -> Array:
+    """Mean over all values of an image, [B]."""
+    return x.mean((1, 2, 3))

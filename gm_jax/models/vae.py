@@ -1,0 +1,221 @@
+"""Variational autoencoder (Kingma & Welling 2014, arXiv:1312.6114).
+
+  -ELBO(x) = -E_q(z|x)[log p(x|z)] + KL(q(z|x) || N(0, I))     nats, summed over pixels and latents
+
+with beta (Higgins et al. 2017), KL warm-up (Sonderby et al. 2016), free bits (Kingma et al. 2016)
+and the importance-weighted bound (Burda et al. 2016, arXiv:1509.00519).
+
+Reductions: every term is a sum over the values of one image and a mean over the batch, so that
+neither the loss nor its balance changes with the batch size.
+"""
+
+import dataclasses
+from typing import Any, ClassVar, Literal
+
+import jax
+import jax.numpy as jnp
+
+from gm_jax.data.spec import DataSpec
+from gm_jax.errors import UserError, check_not_negative, check_positive
+from gm_jax.functional.dequantization import from_unit, to_unit
+from gm_jax.functional.divergences import kl_diag_gaussian_standard
+from gm_jax.functional.likelihoods import (
+    gaussian_log_prob,
+    importance_log_prob,
+    nats_to_bits_per_dim,
+    sum_per_example,
+)
+from gm_jax.functional.observation import Observation, ObservationName, observation
+from gm_jax.metrics.image import mse
+from gm_jax.model import (
+    Array,
+    Batch,
+    FigureKind,
+    Metrics,
+    TrainState,
+    create_state,
+    gradient_update,
+)
+from gm_jax.nets.coders import DTYPES, Coder, DenseCoder
+from gm_jax.optimizer import Optimizer
+from gm_jax.rng import Rngs
+
+# Latents per image that log_prob decodes at once: bounds memory, changes no number's meaning.
+_SAMPLES_AT_ONCE = 25
+
+
+@dataclasses.dataclass(frozen=True)
+class VAE:
+    """Gaussian latents, and any observation model."""
+
+    coder: Coder = DenseCoder()
+    """Encoder and decoder."""
+    latent_dim: int = 16
+    """Size of z (channels of z, where the code is a feature map)."""
+    likelihood: ObservationName = "bernoulli"
+    """Observation model p(x|z)."""
+    scale: float = 0.1
+    """Standard deviation of the fixed Gaussian likelihood, on [0, 1]."""
+    beta: float = 1.0
+    """Weight of the KL in the loss (the figures reported are always those of beta 1)."""
+    warmup_steps: int = 0
+    """Steps over which beta grows linearly from 0."""
+    free_bits: float = 0.0
+    """Nats of KL per latent (batch mean) that cost the loss nothing."""
+    optimizer: Optimizer = Optimizer()
+    """How the parameters move."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Type the networks compute in; parameters and losses stay float32."""
+
+    monitor: ClassVar[str] = "neg_elbo"
+
+    def __post_init__(self) -> None:
+        check_positive(self, "latent_dim", "scale")
+        check_not_negative(self, "beta", "warmup_steps", "free_bits")
+
+    def quick(self) -> "VAE":
+        return dataclasses.replace(
+            self, coder=self.coder.quick(), latent_dim=min(self.latent_dim, 4)
+        )
+
+    def figure_kinds(self, spec: DataSpec) -> dict[str, FigureKind]:
+        kind = self._observation.kind(spec.num_levels)
+        return {"neg_elbo": kind, "bits_per_dim": kind, "neg_log_prob": kind}
+
+    @property
+    def _observation(self) -> Observation:
+        return observation(self.likelihood, self.scale)
+
+    def init(self, rngs: Rngs, spec: DataSpec) -> TrainState:
+        image = jnp.zeros((1, *spec.shape))
+        z = jnp.zeros((1, *self.coder.code_shape(spec.shape, self.latent_dim)))
+        params = {
+            "encoder": self._encoder().init(rngs("params/encoder"), image)["params"],
+            "decoder": self._decoder(spec).init(rngs("params/decoder"), z)["params"],
+        }
+        return create_state(rngs, spec, params, self.optimizer)
+
+    def update(self, state: TrainState, batch: Batch, rngs: Rngs) -> tuple[TrainState, Metrics]:
+        beta = self.beta * self._warmup(state.step)
+
+        def loss_fn(params: Any) -> tuple[Array, tuple[Metrics, Any]]:
+            log_px_z, kl = self._elbo_terms(params, batch["image"], rngs, state.spec)
+            # max over batch means per latent: a latent pays only beyond its free nats.
+            kl_paid = jnp.maximum(kl.mean(0), self.free_bits).sum()
+            loss = -log_px_z.mean() + beta * kl_paid
+            kl_mean = kl.sum(1).mean()
+            metrics = {
+                "neg_elbo": -log_px_z.mean() + kl_mean,
+                "reconstruction": -log_px_z.mean(),
+                "kl": kl_mean,
+            }
+            return loss, (metrics, state.model_state)
+
+        return gradient_update(state, loss_fn, self.optimizer)
+
+    def evaluate(self, state: TrainState, batch: Batch, rngs: Rngs) -> dict[str, Array]:
+        """neg_elbo, reconstruction and kl in nats; bits_per_dim (no surrogates); mse on [0, 1]."""
+        spec = state.spec
+        log_px_z, kl_terms = self._elbo_terms(state.eval_params, batch["image"], rngs, spec)
+        kl = kl_terms.sum(1)  # [B]
+        mean, _ = self._posterior(state.eval_params, batch["image"], spec)
+        outputs = self._decode(state.eval_params, mean, spec)
+        x = to_unit(batch["image"], spec.num_levels)
+        figures = {
+            "neg_elbo": kl - log_px_z,
+            "reconstruction": -log_px_z,
+            "kl": kl,
+            "mse": mse(self._observation.mean(outputs, spec.num_levels), x),
+        }
+        if self._observation.kind(spec.num_levels) == "bound":
+            figures["bits_per_dim"] = nats_to_bits_per_dim(kl - log_px_z, spec.num_dims)
+        return figures
+
+    def log_prob(
+        self, state: TrainState, batch: Batch, rngs: Rngs, num_samples: int = 1
+    ) -> Array:
+        """IWAE-K, a lower bound of log p(x) in nats, [B], that grows with K = num_samples."""
+        spec, image = state.spec, batch["image"]
+        mean, log_scale = self._posterior(state.eval_params, image, spec)
+        decode_key, observe_key = rngs("reparameterization"), rngs("dequantization")
+
+        def log_weight(k: Array) -> Array:  # [B]
+            noise = jax.random.normal(jax.random.fold_in(decode_key, k), mean.shape)
+            z = mean + jnp.exp(log_scale) * noise
+            outputs = self._decode(state.eval_params, z, spec)
+            log_px_z = self._observation.log_prob(observe_key, outputs, image, spec.num_levels)
+            log_pz = sum_per_example(gaussian_log_prob(z, jnp.zeros(()), jnp.zeros(())))
+            return log_px_z + log_pz - sum_per_example(gaussian_log_prob(z, mean, log_scale))
+
+        log_weights = jax.lax.map(
+            log_weight, jnp.arange(num_samples), batch_size=min(_SAMPLES_AT_ONCE, num_samples)
+        )  # [K, B]
+        return importance_log_prob(log_weights)
+
+    def sample(self, state: TrainState, rngs: Rngs, num: int, condition: Any = None) -> Array:
+        """Draws z from the prior and an image from p(x|z): uint8 levels [num, H, W, C]."""
+        outputs = self._prior_outputs(state, rngs, num, condition)
+        return self._observation.sample(rngs("observation"), outputs, state.spec.num_levels)
+
+    def sample_means(self, state: TrainState, rngs: Rngs, num: int) -> Array:
+        """The means of p(x|z) for the same z as `sample` with the same rngs."""
+        return self._levels(self._prior_outputs(state, rngs, num, None), state.spec)
+
+    def reconstruct(self, state: TrainState, rngs: Rngs, batch: Batch) -> Array:
+        """The mean image of the mean code: uint8 levels [B, H, W, C]."""
+        mean, _ = self._posterior(state.eval_params, batch["image"], state.spec)
+        return self._levels(self._decode(state.eval_params, mean, state.spec), state.spec)
+
+    def encode(self, state: TrainState, batch: Batch) -> Array:
+        """Posterior means, [B, *code_shape]."""
+        return self._posterior(state.eval_params, batch["image"], state.spec)[0]
+
+    def decode(self, state: TrainState, z: Array) -> Array:
+        """Mean images, uint8 levels [B, H, W, C], of codes [B, *code_shape]."""
+        return self._levels(self._decode(state.eval_params, z, state.spec), state.spec)
+
+    def _warmup(self, step: Array) -> Array:
+        if not self.warmup_steps:
+            return jnp.ones(())
+        return jnp.minimum(1.0, (step + 1) / self.warmup_steps)
+
+    def _encoder(self) -> Any:
+        return self.coder.encoder(2, self.latent_dim, DTYPES[self.dtype])
+
+    def _decoder(self, spec: DataSpec) -> Any:
+        num_outputs = spec.shape[-1] * self._observation.num_params(spec.num_levels)
+        return self.coder.decoder(spec.shape, num_outputs, DTYPES[self.dtype])
+
+    def _posterior(self, params: Any, image: Array, spec: DataSpec) -> tuple[Array, Array]:
+        """Mean and log scale of q(z|x), each [B, *code_shape]."""
+        x = to_unit(image, spec.num_levels)
+        codes = self._encoder().apply({"params": params["encoder"]}, x).astype(jnp.float32)
+        # log scale is half of log variance; bounded so that exp cannot overflow early in training.
+        return codes[..., 0], jnp.clip(0.5 * codes[..., 1], -10.0, 10.0)
+
+    def _decode(self, params: Any, z: Array, spec: DataSpec) -> Array:
+        return self._decoder(spec).apply({"params": params["decoder"]}, z)
+
+    def _elbo_terms(
+        self, params: Any, image: Array, rngs: Rngs, spec: DataSpec
+    ) -> tuple[Array, Array]:
+        """log p(x|z) for one z ~ q(z|x), [B], and the KL of each latent, [B, K]."""
+        mean, log_scale = self._posterior(params, image, spec)
+        noise = jax.random.normal(rngs("reparameterization"), mean.shape)
+        z = mean + jnp.exp(log_scale) * noise
+        outputs = self._decode(params, z, spec)
+        log_px_z = self._observation.log_prob(
+            rngs("dequantization"), outputs, image, spec.num_levels
+        )
+        kl = kl_diag_gaussian_standard(mean, log_scale)
+        return log_px_z, kl.reshape(kl.shape[0], -1)
+
+    def _prior_outputs(self, state: TrainState, rngs: Rngs, num: int, condition: Any) -> Array:
+        if condition is not None:
+            raise UserError("this vae takes no condition: it was trained without labels")
+        shape = self.coder.code_shape(state.spec.shape, self.latent_dim)
+        z = jax.random.normal(rngs("prior"), (num, *shape))
+        return self._decode(state.eval_params, z, state.spec)
+
+    def _levels(self, outputs: Array, spec: DataSpec) -> Array:
+        return from_unit(self._observation.mean(outputs, spec.num_levels), spec.num_levels)

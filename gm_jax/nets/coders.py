@@ -1,0 +1,209 @@
+"""Encoders and decoders: an image to a code and back, dense or convolutional.
+
+A coder is a frozen config that builds the two Linen modules. The decoder mirrors the encoder and
+crops to the image's size, so any height and width work.
+"""
+
+import dataclasses
+import math
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from gm_jax.errors import ConfigError, check_positive
+from gm_jax.nets.conv import Conv, ConvTranspose
+from gm_jax.nets.mlp import ACTIVATIONS, MLP, Activation
+
+Shape = tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Coder:
+    """An encoder and its mirrored decoder."""
+
+    def encoder(self, num_codes: int, latent_dim: int, dtype: Any) -> nn.Module:
+        """Module: [B, H, W, C] -> [B, *code_shape, num_codes]."""
+        raise NotImplementedError
+
+    def decoder(self, shape: Shape, num_outputs: int, dtype: Any) -> nn.Module:
+        """Module: [B, *code_shape] -> [B, H, W, num_outputs] for an image shape [H, W, C]."""
+        raise NotImplementedError
+
+    def code_shape(self, shape: Shape, latent_dim: int) -> Shape:
+        """Shape of one code for an image shape [H, W, C]."""
+        return (latent_dim,)
+
+    def quick(self) -> "Coder":
+        """A narrow version for tests."""
+        return self
+
+
+@dataclasses.dataclass(frozen=True)
+class DenseCoder(Coder):
+    """Fully connected layers; the decoder has the same widths in reverse."""
+
+    hidden: tuple[int, ...] = (512, 256)
+    """Widths of the hidden layers of the encoder (none: a linear map)."""
+    activation: Activation = "relu"
+    """Activation between layers."""
+    activate_code: bool = False
+    """Whether the code itself goes through the activation."""
+
+    def __post_init__(self) -> None:
+        check_positive(self, "hidden")
+
+    def encoder(self, num_codes: int, latent_dim: int, dtype: Any) -> nn.Module:
+        return DenseEncoder(self, num_codes, latent_dim, dtype)
+
+    def decoder(self, shape: Shape, num_outputs: int, dtype: Any) -> nn.Module:
+        return DenseDecoder(self, shape, num_outputs, dtype)
+
+    def quick(self) -> "DenseCoder":
+        return dataclasses.replace(self, hidden=tuple(min(h, 16) for h in self.hidden))
+
+
+@dataclasses.dataclass(frozen=True)
+class ConvCoder(Coder):
+    """Convolutions, then (where `dense` is given) a dense layer; mirrored in the decoder.
+
+    Without `dense` the code stays a feature map with `latent_dim` channels.
+    """
+
+    features: tuple[int, ...] = (32, 64)
+    """Channels of the encoder's convolutions."""
+    strides: tuple[int, ...] = (2, 2)
+    """Stride of each convolution, or the size of the pooling after it."""
+    kernel_size: int = 3
+    """Side of every kernel."""
+    dense: int | None = 256
+    """Width of the dense layer before the code (None: none, the code is a feature map)."""
+    pooling: bool = False
+    """Shrink by max-pooling and grow by nearest neighbours, instead of strided convolutions."""
+    activation: Activation = "relu"
+    """Activation between layers."""
+
+    def __post_init__(self) -> None:
+        check_positive(self, "features", "strides", "kernel_size", "dense")
+        if len(self.features) != len(self.strides):
+            raise ConfigError(
+                f"ConvCoder.strides needs one entry for each of features {self.features}, "
+                f"not {self.strides}"
+            )
+
+    def encoder(self, num_codes: int, latent_dim: int, dtype: Any) -> nn.Module:
+        return ConvEncoder(self, num_codes, latent_dim, dtype)
+
+    def decoder(self, shape: Shape, num_outputs: int, dtype: Any) -> nn.Module:
+        return ConvDecoder(self, shape, num_outputs, dtype)
+
+    def code_shape(self, shape: Shape, latent_dim: int) -> Shape:
+        return (latent_dim,) if self.dense else (*self.map_shape(shape), latent_dim)
+
+    def map_shape(self, shape: Shape) -> Shape:
+        """Height and width of the last feature map."""
+        shrink = math.prod(self.strides)
+        return (-(-shape[0] // shrink), -(-shape[1] // shrink))
+
+    def quick(self) -> "ConvCoder":
+        dense = self.dense and min(self.dense, 16)
+        return dataclasses.replace(
+            self, features=tuple(min(f, 8) for f in self.features), dense=dense
+        )
+
+
+class DenseEncoder(nn.Module):
+    """[B, H, W, C] -> [B, latent_dim, num_codes]."""
+
+    coder: DenseCoder
+    num_codes: int
+    latent_dim: int
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        width = self.latent_dim * self.num_codes
+        x = MLP(
+            (*self.coder.hidden, width),
+            self.coder.activation,
+            activate_final=self.coder.activate_code,
+            dtype=self.dtype,
+        )(x)
+        return x.reshape(-1, self.latent_dim, self.num_codes)
+
+
+class DenseDecoder(nn.Module):
+    """[B, latent_dim] -> [B, H, W, num_outputs]."""
+
+    coder: DenseCoder
+    shape: Shape
+    num_outputs: int
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, z: jax.Array) -> jax.Array:
+        height, width = self.shape[:2]
+        widths = (*reversed(self.coder.hidden), height * width * self.num_outputs)
+        x = MLP(widths, self.coder.activation, dtype=self.dtype)(z)
+        return x.reshape(-1, height, width, self.num_outputs)
+
+
+class ConvEncoder(nn.Module):
+    """[B, H, W, C] -> [B, *code_shape, num_codes]."""
+
+    coder: ConvCoder
+    num_codes: int
+    latent_dim: int
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        coder, activation = self.coder, ACTIVATIONS[self.coder.activation]
+        kernel = (coder.kernel_size, coder.kernel_size)
+        for width, stride in zip(coder.features, coder.strides, strict=True):
+            step = 1 if coder.pooling else stride
+            x = activation(Conv(width, kernel, (step, step), dtype=self.dtype)(x))
+            if coder.pooling and stride > 1:
+                x = nn.max_pool(x, (stride, stride), (stride, stride), padding="SAME")
+        num_features = self.latent_dim * self.num_codes
+        if coder.dense:
+            x = activation(MLP((coder.dense,), dtype=self.dtype)(x))
+            x = nn.Dense(num_features, dtype=self.dtype)(x)
+        else:
+            x = Conv(num_features, (1, 1), dtype=self.dtype)(x)
+        return x.reshape(*x.shape[:-1], self.latent_dim, self.num_codes)
+
+
+class ConvDecoder(nn.Module):
+    """[B, *code_shape] -> [B, H, W, num_outputs]."""
+
+    coder: ConvCoder
+    shape: Shape
+    num_outputs: int
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, z: jax.Array) -> jax.Array:
+        coder, activation = self.coder, ACTIVATIONS[self.coder.activation]
+        kernel = (coder.kernel_size, coder.kernel_size)
+        x = z
+        if coder.dense:
+            rows, columns = coder.map_shape(self.shape)
+            widths = (coder.dense, rows * columns * coder.features[-1])
+            x = MLP(widths, coder.activation, activate_final=True, dtype=self.dtype)(x)
+            x = x.reshape(-1, rows, columns, coder.features[-1])
+        # The layer that undoes encoder layer i gives the channels layer i - 1 had.
+        channels = (coder.features[0], *coder.features[:-1])
+        for width, stride in reversed(list(zip(channels, coder.strides, strict=True))):
+            if coder.pooling:
+                x = x.repeat(stride, axis=1).repeat(stride, axis=2)
+                x = Conv(width, kernel, dtype=self.dtype)(x)
+            else:
+                x = ConvTranspose(width, kernel, (stride, stride), dtype=self.dtype)(x)
+            x = activation(x)
+        x = x[:, : self.shape[0], : self.shape[1]]
+        return Conv(self.num_outputs, kernel, dtype=self.dtype)(x)
+
+
+DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}

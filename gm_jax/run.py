@@ -1,0 +1,241 @@
+"""The Python API: load an experiment, fit it, open a run, get arrays back.
+
+  experiment = gm_jax.load("digits/vae").replace(**{"model.latent_dim": 16})
+  run = gm_jax.fit(experiment, "runs/mine")
+  images = run.sample(64, seed=0)
+"""
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gm_jax.data.spec import DataSpec
+from gm_jax.data.split import Split
+from gm_jax.errors import UserError
+from gm_jax.evaluation import Figure
+from gm_jax.experiment import Experiment
+from gm_jax.model import Encodes, HasLogProb, Model, Reconstructs, SampleMeans, Samples, TrainState
+from gm_jax.rng import Rngs
+from gm_jax.training.checkpoint import Checkpoints
+from gm_jax.training.folder import RunFolder
+from gm_jax.training.loop import TrainResult, example_batch, make_evaluator, prepare_batch, train
+from gm_jax.training.pictures import Painter
+from gm_jax.training.sharding import DataMesh
+from gm_jax.training.step import abstract_state
+
+_ABILITIES = {
+    "sample": Samples,
+    "sample_means": SampleMeans,
+    "reconstruct": Reconstructs,
+    "encode": Encodes,
+    "decode": Encodes,
+    "log_prob": HasLogProb,
+}
+
+
+class Run:
+    """A trained state with its experiment: arrays in, arrays out."""
+
+    def __init__(self, folder: Path, experiment: Experiment, state: TrainState, mesh: DataMesh):
+        self.folder, self.experiment, self.state, self._mesh = folder, experiment, state, mesh
+
+    @property
+    def model(self) -> Model:
+        """The family and its hyper-parameters: pure functions of the state."""
+        return self.experiment.model
+
+    @property
+    def spec(self) -> DataSpec:
+        """Shape and alphabet of the images."""
+        return self.state.spec
+
+    @property
+    def step(self) -> int:
+        """Training steps behind the state."""
+        return int(self.state.step)
+
+    def sample(self, num: int, seed: int = 0, condition: Any = None) -> np.ndarray:
+        """`num` images, uint8 levels [num, H, W, C]; the same for the same seed."""
+        self._check_num(num)
+        return np.asarray(self._method("sample")(self.state, _sample_rngs(seed), num, condition))
+
+    def sample_means(self, num: int, seed: int = 0) -> np.ndarray:
+        """The mean images behind `sample(num, seed)`, uint8 levels [num, H, W, C]."""
+        self._check_num(num)
+        return np.asarray(self._method("sample_means")(self.state, _sample_rngs(seed), num))
+
+    def reconstruct(self, batch: Any, seed: int = 0) -> np.ndarray:
+        """Images through the code and back, uint8 levels [B, H, W, C]."""
+        method = self._method("reconstruct")
+        return np.asarray(method(self.state, _sample_rngs(seed), self._batch(batch)))
+
+    def encode(self, batch: Any) -> np.ndarray:
+        """Codes, [B, ...]."""
+        return np.asarray(self._method("encode")(self.state, self._batch(batch)))
+
+    def decode(self, z: Any) -> np.ndarray:
+        """Images of codes, uint8 levels [B, H, W, C]."""
+        return np.asarray(self._method("decode")(self.state, jnp.asarray(z)))
+
+    def interpolate(self, start: Any, end: Any, num: int = 10) -> np.ndarray:
+        """Images between pairs of images, by straight lines between their codes.
+
+        Args:
+          start: images [B, H, W, C].
+          end: images [B, H, W, C].
+          num: images a line, both ends' reconstructions among them; at least 2.
+
+        Returns:
+          uint8 levels [B, num, H, W, C].
+        """
+        if num < 2:
+            raise UserError(f"interpolation needs at least 2 images a line, not {num}")
+        a, b = self.encode(start), self.encode(end)
+        t = np.linspace(0.0, 1.0, num, dtype=a.dtype)
+        z = np.stack([(1 - w) * a + w * b for w in t], axis=1)  # [B, num, ...]
+        images = self.decode(z.reshape(-1, *a.shape[1:]))
+        return images.reshape(len(a), num, *images.shape[1:])
+
+    def log_prob(self, batch: Any, num_samples: int = 1, seed: int = 0) -> np.ndarray:
+        """log p(x) in nats (or its bound), [B]."""
+        method = self._method("log_prob")
+        return np.asarray(
+            method(self.state, self._batch(batch), _sample_rngs(seed), num_samples)
+        )
+
+    def evaluate(self, split: str = "test", num_samples: int | None = None) -> dict[str, Figure]:
+        """Figures over a split ("train", "valid", "test" or a split expression).
+
+        Args:
+          split: which examples.
+          num_samples: effort of the estimate of log p(x); None: the experiment's; 0: none.
+        """
+        data = self._open(split)
+        evaluator = make_evaluator(self.experiment, self._mesh)
+        figures = evaluator.figures(self.state, data)
+        if num_samples is None:
+            num_samples = self.experiment.evaluation.num_samples
+        if num_samples:
+            figures |= evaluator.log_prob(self.state, data, num_samples)
+        return figures
+
+    def batch(self, num: int, split: str = "test") -> dict[str, np.ndarray]:
+        """The first `num` examples of a split, as they enter the model."""
+        self._check_num(num)
+        return example_batch(self.experiment, {"train": self._open(split)}, num)
+
+    def paint(self, stem: str = "final", num: int = 64) -> list[Path]:
+        """Writes pictures of samples and reconstructions (of the test split) to samples/."""
+        painter = Painter(self.model, self.batch(16), num)
+        folder = RunFolder(self.folder).samples
+        folder.mkdir(parents=True, exist_ok=True)
+        made = painter.paint(self.state, folder, stem)
+        return [folder / (f"{stem}.png" if n == "samples" else f"{stem}_{n}.png") for n in made]
+
+    def _open(self, split: str) -> Split:
+        return self.experiment.data.open(split, self.experiment.seed)
+
+    def _method(self, name: str) -> Any:
+        if not isinstance(self.model, _ABILITIES[name]):
+            family = type(self.model).__name__
+            raise UserError(f"{family} can't {name.replace('_', ' ')}: the family has no such part")
+        return _jitted(self.model, name)
+
+    def _batch(self, batch: Any) -> dict[str, Any]:
+        """Checks images given as an array [B, H, W, C] or as a batch.
+
+        Raises:
+          UserError: for another shape, another type, or levels out of range.
+        """
+        whole = dict(batch) if isinstance(batch, Mapping) else {"image": batch}
+        image = np.asarray(whole["image"])
+        if image.ndim != 4 or image.shape[1:] != self.spec.shape:
+            raise UserError(
+                f"images must have shape [B, {', '.join(map(str, self.spec.shape))}], "
+                f"not {list(image.shape)}"
+            )
+        if image.dtype != np.uint8:
+            raise UserError(f"images must be uint8 levels, not {image.dtype}")
+        if image.size and image.max() >= self.spec.num_levels:
+            raise UserError(
+                f"images must hold levels 0 to {self.spec.num_levels - 1}, not {image.max()}"
+            )
+        return {k: v for k, v in whole.items() if k in ("image", "label")}
+
+    def _check_num(self, num: int) -> None:
+        if num < 1:
+            raise UserError(f"the number of images must be at least 1, not {num}")
+
+
+@functools.cache
+def _jitted(model: Model, name: str) -> Any:
+    static = {"sample": (2,), "sample_means": (2,), "log_prob": (3,)}.get(name, ())
+    return jax.jit(getattr(model, name), static_argnums=static)
+
+
+def _sample_rngs(seed: int) -> Rngs:
+    if seed < 0:
+        raise UserError(f"the seed must be 0 or greater, not {seed}")
+    return Rngs(jax.random.key(seed)).at("sample")
+
+
+def fit(experiment: Experiment, folder: str | Path | None = None) -> Run:
+    """Trains an experiment in a folder; goes on with the run that is there.
+
+    Args:
+      experiment: what to train.
+      folder: the run's folder; None: runs/<name of the experiment>.
+    """
+    path = default_folder(experiment) if folder is None else Path(folder)
+    return finished_run(experiment, path, train(experiment, path))
+
+
+def finished_run(experiment: Experiment, folder: Path, result: TrainResult) -> Run:
+    """The run after training, at the checkpoint the experiment evaluates with."""
+    if experiment.evaluation.checkpoint == "best":
+        return open_run(folder, "best")
+    mesh = DataMesh(experiment.data.batch_size, experiment.sharding.data)
+    return Run(folder, experiment, result.state, mesh)
+
+
+def default_folder(experiment: Experiment) -> Path:
+    """runs/<name>."""
+    return Path("runs") / (experiment.name or "unnamed")
+
+
+def open_run(folder: str | Path, step: int | Literal["latest", "best"] | None = None) -> Run:
+    """A run from its folder.
+
+    Args:
+      folder: where it was trained.
+      step: a step that has a checkpoint, "latest" or "best"; None: what the experiment evaluates.
+
+    Raises:
+      UserError: where there is no run, no such checkpoint, or a damaged one.
+    """
+    path = Path(folder)
+    run = RunFolder(path)
+    experiment = run.load()
+    if not run.checkpoints.is_dir():
+        raise UserError(f"{path} has no checkpoint yet (gm-jax train {experiment.name} goes on)")
+    spec = experiment.data.spec
+    mesh = DataMesh(experiment.data.batch_size)
+    with Checkpoints(
+        run.checkpoints, experiment.training.monitor_mode, read_only=True
+    ) as checkpoints:
+        wanted = experiment.evaluation.checkpoint if step is None else step
+        named = {"latest": checkpoints.latest, "best": checkpoints.best}
+        at = named[wanted]() if isinstance(wanted, str) else wanted
+        if at not in checkpoints.steps():
+            have = ", ".join(map(str, checkpoints.steps())) or "none"
+            raise UserError(f"{path} has no checkpoint of step {wanted}; it has: {have}")
+        state = checkpoints.restore(at, abstract_state(experiment.model, spec), mesh)
+    return Run(path, experiment, state, mesh)
+
+
+__all__ = ["Run", "default_folder", "fit", "open_run", "prepare_batch"]

@@ -1,0 +1,130 @@
+"""Checkpoints: the state as one Orbax item; the best and the latest are kept."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import orbax.checkpoint as ocp
+from orbax.checkpoint import checkpoint_managers as managers
+
+from gm_jax.errors import UserError
+from gm_jax.model import TrainState
+from gm_jax.training.sharding import DataMesh
+
+_MONITOR = "monitor"
+
+
+class Checkpoints:
+    """The folder checkpoints/ of a run, one subfolder a step.
+
+    Saving is asynchronous: training goes on while the files are written, and a checkpoint appears
+    under its final name only when it is whole.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        mode: Literal["min", "max"] = "min",
+        keep_latest: int = 1,
+        read_only: bool = False,
+    ):
+        # Orbax reports every save and restore at INFO and WARNING; failures raise.
+        logging.getLogger("absl").setLevel(logging.ERROR)
+        self.folder = folder
+        self.mode = mode
+        policy = managers.AnyPreservationPolicy(
+            [
+                managers.LatestN(keep_latest),
+                managers.BestN(
+                    get_metric_fn=lambda metrics: metrics[_MONITOR],
+                    reverse=mode == "min",
+                    n=1,
+                    keep_checkpoints_without_metrics=False,
+                ),
+            ]
+        )
+        self._manager = ocp.CheckpointManager(
+            folder.resolve(),
+            options=ocp.CheckpointManagerOptions(
+                preservation_policy=policy,
+                create=not read_only,
+                read_only=read_only,
+                cleanup_tmp_directories=not read_only,
+            ),
+        )
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._manager.close()
+
+    def steps(self) -> list[int]:
+        """Steps that have a checkpoint, ascending."""
+        return sorted(self._manager.all_steps(read=True))
+
+    def latest(self) -> int | None:
+        """The last step saved, or None."""
+        return max(self.steps(), default=None)
+
+    def best(self) -> int | None:
+        """The step with the best monitored figure, or the latest where none has one."""
+        values = {s: v for s in self.steps() if (v := self._monitored(s)) is not None}
+        if not values:
+            return self.latest()
+        return (min if self.mode == "min" else max)(values, key=lambda s: (values[s], s))
+
+    def _monitored(self, step: int) -> float | None:
+        path = self.folder / str(step) / "metrics" / "metrics"
+        try:
+            return json.loads(path.read_text())[_MONITOR]
+        except (OSError, ValueError, KeyError):
+            return None
+
+    def save(self, state: TrainState, monitored: float | None = None) -> None:
+        """Starts to save; a second save waits for the first. Saving a step twice does nothing."""
+        step = int(state.step)
+        if step in self.steps():
+            return
+        # A copy: the next training step donates the state's own buffers.
+        plain = jax.tree.map(jnp.copy, _with_key_data(state))
+        metrics = None if monitored is None else {_MONITOR: monitored}
+        self._manager.save(step, args=ocp.args.StandardSave(plain), metrics=metrics)
+
+    def wait(self) -> None:
+        """Blocks until everything started is on disk; raises what went wrong."""
+        self._manager.wait_until_finished()
+
+    def restore(self, step: int, template: TrainState, mesh: DataMesh) -> TrainState:
+        """The state saved at `step`, replicated over the mesh.
+
+        Args:
+          step: one of `steps()`.
+          template: shapes and dtypes, from `abstract_state`.
+          mesh: where to put it.
+
+        Raises:
+          UserError: for a damaged checkpoint, or one of another model.
+        """
+        target = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=mesh.replicated),
+            jax.eval_shape(_with_key_data, template),
+        )
+        try:
+            plain = self._manager.restore(step, args=ocp.args.StandardRestore(target))
+        except Exception as error:  # Orbax raises many kinds, all meaning the same here
+            reason = " ".join(str(error).split())[:160]
+            others = [s for s in self.steps() if s != step]
+            way_out = f"remove it to go on from step {max(others)}" if others else "train anew"
+            raise UserError(
+                f"checkpoint {self.folder / str(step)} can't be read; {way_out} ({reason})"
+            ) from error
+        return plain.replace(key=jax.random.wrap_key_data(plain.key))
+
+
+def _with_key_data(state: TrainState) -> Any:
+    """Typed keys are no arrays to Orbax: their raw words are saved."""
+    return state.replace(key=jax.random.key_data(state.key))

@@ -1,0 +1,132 @@
+"""A run's folder: what lies where, and whether a run may go on in it."""
+
+import contextlib
+import dataclasses
+import importlib.metadata
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gm_jax.errors import UserError
+from gm_jax.experiment import Experiment
+from gm_jax.experiment_json import differences, load_json, to_plain
+
+_PACKAGES = ("gm_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+# Fields that may change between two parts of one run: none of them enters an update.
+_OPERATIONAL = ("training.", "evaluation.", "sharding.", "data.device_budget_mib", "data.num_threads")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """Paths in a run's folder. Nothing in it holds an absolute path: it can be moved."""
+
+    path: Path
+
+    @property
+    def experiment(self) -> Path:
+        return self.path / "experiment.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples"
+
+    def load(self) -> Experiment:
+        """The experiment of an existing run.
+
+        Raises:
+          UserError: where the folder is missing or holds no run.
+        """
+        if not self.path.is_dir():
+            raise UserError(f"there is no run {self.path} (gm-jax train makes one)")
+        return load_json(self.experiment)["experiment"]
+
+    def claim(self, experiment: Experiment) -> None:
+        """Makes the folder ready for this experiment, new or resumed.
+
+        Raises:
+          UserError: where the folder holds something else, or a run that differs in a field that
+            enters the updates.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"{self.path} is a file: give a folder with --run")
+        if self.experiment.exists():
+            old = load_json(self.experiment)["experiment"]
+            if old.name != experiment.name:
+                raise UserError(
+                    f"{self.path} holds a run of {old.name or 'another experiment'}, not of "
+                    f"{experiment.name or 'this one'}: give another folder with --run"
+                )
+            found = [d for d in differences(old, experiment) if not d.startswith(_OPERATIONAL)]
+            if found:
+                raise UserError(
+                    f"{self.path} holds a run that differs: {found[0]}: give another folder with "
+                    "--run, or remove this one"
+                )
+        elif self.path.is_dir() and any(self.path.iterdir()):
+            raise UserError(f"{self.path} is not empty and holds no run: give another --run folder")
+        self.samples.mkdir(parents=True, exist_ok=True)
+        record: dict[str, Any] = {
+            "name": experiment.name,
+            "experiment": to_plain(experiment),
+            "versions": {p: importlib.metadata.version(p) for p in _PACKAGES},
+            "commit": _git_commit(),
+        }
+        write_atomically(self.experiment, json.dumps(record, indent=2) + "\n")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes a text file whole or not at all."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, suffix=".tmp") as file:
+        try:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            os.unlink(file.name)
+            raise
+    os.replace(file.name, path)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds the folder for one process at a time.
+
+    Raises:
+      UserError: while another process trains in it.
+    """
+    import fcntl
+
+    with (path / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(f"another process is training in {path}") from error
+        yield
+
+
+def _git_commit() -> str | None:
+    try:
+        result = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=5,
+            cwd=Path(__file__).parent,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout.strip()

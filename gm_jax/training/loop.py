@@ -1,0 +1,309 @@
+"""The one training loop: any model, any experiment; resumes bit for bit."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from gm_jax.data.split import Split
+from gm_jax.data.transforms import apply_random
+from gm_jax.errors import UserError
+from gm_jax.evaluation import Evaluator, Figure
+from gm_jax.experiment import Experiment, Training
+from gm_jax.model import Metrics, TrainState
+from gm_jax.rng import rngs_from_seed
+from gm_jax.training.checkpoint import Checkpoints
+from gm_jax.training.folder import RunFolder, locked
+from gm_jax.training.pictures import Painter
+from gm_jax.training.progress import progress
+from gm_jax.training.records import Records, read_records
+from gm_jax.training.sharding import DataMesh, on_accelerator
+from gm_jax.training.signals import StopRequest
+from gm_jax.training.step import abstract_state, init_state, make_train_step
+
+
+class NonFiniteError(UserError):
+    """A loss or a gradient was NaN or infinite."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainResult:
+    """How training ended.
+
+    Attributes:
+      state: the state after the last step done.
+      resumed_at: the step it started from (0: anew).
+      signum: the signal that stopped it, or None.
+      stopped_early: whether the patience ran out.
+    """
+
+    state: TrainState
+    resumed_at: int
+    signum: int | None = None
+    stopped_early: bool = False
+
+
+def train(experiment: Experiment, folder: Path) -> TrainResult:
+    """Trains the experiment in `folder`, or goes on with the run that is there.
+
+    Raises:
+      UserError: where the folder holds another run, data are missing, or a checkpoint is damaged.
+      NonFiniteError: when a loss or gradient is not finite, naming the step.
+    """
+    run = RunFolder(folder)
+    splits = open_splits(experiment)
+    mesh = DataMesh(experiment.data.batch_size, experiment.sharding.data)
+    monitor_name(experiment)
+    run.claim(experiment)
+    with (
+        locked(folder),
+        Checkpoints(
+            run.checkpoints, experiment.training.monitor_mode, experiment.training.keep_latest
+        ) as checkpoints,
+    ):
+        state, resumed_at = _start(experiment, splits["train"], checkpoints, mesh)
+        with Records(folder, resume_step=resumed_at) as records, StopRequest() as stop:
+            loop = _Loop(experiment, run, splits, mesh, checkpoints, records, stop)
+            return loop.run(state, resumed_at)
+
+
+def open_splits(experiment: Experiment) -> dict[str, Split]:
+    """The train and (where there is one) validation split."""
+    names = ["train"] + (["valid"] if experiment.data.valid is not None else [])
+    return {name: experiment.data.open(name, experiment.seed) for name in names}
+
+
+def monitor_name(experiment: Experiment) -> str:
+    """The validation figure that picks the best checkpoint: the experiment's, or the model's."""
+    return experiment.training.monitor or getattr(experiment.model, "monitor", "loss")
+
+
+def make_evaluator(experiment: Experiment, mesh: DataMesh) -> Evaluator:
+    """An evaluator that puts batches where the state lives."""
+    sharding = mesh.for_batch(experiment.evaluation.batch_size)
+    return Evaluator(
+        experiment.model,
+        experiment.data.transforms,
+        experiment.evaluation.batch_size,
+        lambda batch: jax.device_put(batch, sharding),
+    )
+
+
+def _start(
+    experiment: Experiment, split: Split, checkpoints: Checkpoints, mesh: DataMesh
+) -> tuple[TrainState, int]:
+    latest = checkpoints.latest()
+    if latest is None:
+        key = jax.random.key(experiment.seed)
+        return init_state(experiment.model, key, split.spec, mesh), 0
+    template = abstract_state(experiment.model, split.spec)
+    return checkpoints.restore(latest, template, mesh), latest
+
+
+class _Loop:
+    """What happens at which step. Everything here runs on the host; the step itself is one jit."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        run: RunFolder,
+        splits: dict[str, Split],
+        mesh: DataMesh,
+        checkpoints: Checkpoints,
+        records: Records,
+        stop: StopRequest,
+    ):
+        self.experiment, self.training = experiment, experiment.training
+        self.folder, self.splits, self.mesh = run, splits, mesh
+        self.checkpoints, self.records, self.stop = checkpoints, records, stop
+        self.split = splits["train"]
+        self.evaluator = make_evaluator(experiment, mesh)
+        self.painter = Painter(experiment.model, example_batch(experiment, splits))
+        self.patience = _Patience(self.training, monitor_name(experiment))
+        self.pending: list[tuple[int, Metrics]] = []  # on the device, not looked at yet
+        self.headline: dict[str, float] = {}
+
+    def run(self, state: TrainState, start: int) -> TrainResult:
+        training = self.training
+        self.patience.replay(read_records(self.folder.metrics))
+        finished = start >= training.num_steps or self.patience.exhausted
+        if finished:
+            return TrainResult(state, start, stopped_early=start < training.num_steps)
+        step_fn = make_train_step(
+            self.experiment.model, self.experiment.data.transforms, self.mesh, self.split.resident
+        )
+        arrays = self.split.arrays if self.split.resident else {}
+        arrays = jax.device_put(arrays, self.mesh.replicated)
+        step = start
+        with progress(training.num_steps, start, self.experiment.name) as bar:
+            for batches, size in self._dispatches(start):
+                state, metrics = step_fn(state, arrays, batches)
+                step += size
+                self.pending.append((step, metrics))
+                if len(self.pending) > 2:  # bounds how far the host runs ahead, without a stall
+                    jax.block_until_ready(self.pending[-3][1])
+                stopping = self.stop.signum is not None
+                self._at(step, state, stopping, bar.print)
+                bar.advance(to_step=step, metrics=self.headline)
+                if stopping or self.patience.exhausted:
+                    break
+        self.checkpoints.wait()
+        return TrainResult(
+            state,
+            start,
+            signum=self.stop.signum if step < training.num_steps else None,
+            stopped_early=self.patience.exhausted and step < training.num_steps,
+        )
+
+    def _dispatches(self, start: int) -> Iterator[tuple[Any, int]]:
+        """Inputs of each dispatch and its number of steps; none crosses a boundary."""
+        training = self.training
+        most = training.steps_per_dispatch or (10 if on_accelerator() else 1)
+        sizes, step = [], start
+        boundaries = (
+            training.log_every,
+            training.eval_every,
+            training.checkpoint_every,
+            training.sample_every,
+        )
+        while step < training.num_steps:
+            ends = [(step // n + 1) * n for n in boundaries if n] + [training.num_steps]
+            sizes.append(min(most, min(ends) - step))
+            step += sizes[-1]
+        if self.split.resident:
+            step = start
+            for size in sizes:
+                indices = [self.split.indices_at(s) for s in range(step, step + size)]
+                yield np.stack(indices), size
+                step += size
+        else:
+            stream = self.split.stream(start, training.num_steps - start)
+            for size in sizes:
+                items = [next(stream) for _ in range(size)]
+                yield jax.tree.map(lambda *xs: np.stack(xs), *items), size
+
+    def _at(
+        self, step: int, state: TrainState, stopping: bool, say: Callable[[str], None]
+    ) -> None:
+        """What is due after `step`."""
+        training = self.training
+        last = step == training.num_steps
+
+        def due(every: int) -> bool:
+            return bool(every) and (step % every == 0 or last)
+
+        evaluating = due(training.eval_every) and "valid" in self.splits
+        saving = due(training.checkpoint_every) or evaluating or last or stopping
+        if due(training.log_every) or saving:
+            self._log(step)
+        monitored = self._validate(step, state) if evaluating else None
+        if saving:
+            self.checkpoints.save(state, monitored)
+        if due(training.sample_every):
+            grids = self.painter.paint(state, self.folder.samples, f"step_{step:08d}")
+            for name, grid in grids.items():
+                self.records.image(step, name, grid)
+
+    def _log(self, step: int) -> None:
+        """Fetches the metrics of the steps since the last line; stops at the first bad one."""
+        if not self.pending:
+            return
+        steps, values = [], []
+        for end, metrics in self.pending:
+            host = {name: np.asarray(v) for name, v in metrics.items()}
+            size = len(next(iter(host.values())))
+            steps += range(end - size + 1, end + 1)
+            values += [{name: float(v[i]) for name, v in host.items()} for i in range(size)]
+        self.pending.clear()
+        for at, row in zip(steps, values, strict=True):
+            bad = {name: v for name, v in row.items() if not math.isfinite(v)}
+            if bad:
+                self.records.write(at, "train", row)
+                raise self._non_finite(at, bad)
+        means = {name: float(np.mean([row[name] for row in values])) for name in values[0]}
+        self.records.write(step, "train", means)
+        self.headline["loss"] = means["loss"]
+
+    def _non_finite(self, step: int, bad: dict[str, float]) -> NonFiniteError:
+        self.checkpoints.wait()
+        good = self.checkpoints.latest()
+        kept = (
+            f"the last good checkpoint is step {good} in {self.folder.checkpoints}"
+            if good is not None
+            else "no checkpoint had been saved yet"
+        )
+        names = ", ".join(f"{name} = {value}" for name, value in bad.items())
+        return NonFiniteError(
+            f"step {step} gave {names}; {kept}; try a smaller --model.optimizer.learning-rate or "
+            "--model.optimizer.clip-norm 1"
+        )
+
+    def _validate(self, step: int, state: TrainState) -> float:
+        figures = self.evaluator.figures(state, self.splits["valid"])
+        self.records.write(step, "valid", {name: f.value for name, f in figures.items()})
+        name = monitor_name(self.experiment)
+        monitored = pick_monitored(figures, name)
+        if not math.isfinite(monitored):
+            raise self._non_finite(step, {f"validation {name}": monitored})
+        self.headline[f"valid {name}"] = monitored
+        self.patience.see(monitored)
+        return monitored
+
+
+def pick_monitored(figures: dict[str, Figure], name: str) -> float:
+    """The value of the monitored figure.
+
+    Raises:
+      UserError: where the model reports no such figure, naming those it does.
+    """
+    if name not in figures:
+        raise UserError(
+            f"training.monitor is {name}, but the model reports {', '.join(sorted(figures))}"
+        )
+    return figures[name].value
+
+
+def example_batch(experiment: Experiment, splits: dict[str, Split], num: int = 16) -> Any:
+    """The first examples of the validation split (else of train), as they enter the model."""
+    split = splits.get("valid", splits["train"])
+    batch = next(iter(split.eval_batches(min(num, split.num_examples))))
+    return prepare_batch(experiment, batch)
+
+
+def prepare_batch(experiment: Experiment, batch: Any) -> Any:
+    """A host batch after the random transforms that evaluation applies."""
+    rngs = rngs_from_seed(experiment.seed).at("eval", "transforms")
+    prepared = apply_random(experiment.data.transforms, rngs, batch, train=False)
+    return {name: np.asarray(value) for name, value in prepared.items()}
+
+
+class _Patience:
+    """Early stopping, replayed from the record so that a resumed run stops where it would have."""
+
+    def __init__(self, training: Training, name: str):
+        self.training, self.name = training, name
+        self.best: float | None = None
+        self.bad = 0
+
+    def replay(self, records: list[dict[str, Any]]) -> None:
+        for record in records:
+            value = record.get(self.name)
+            if record.get("phase") == "valid" and isinstance(value, int | float):
+                self.see(value)
+
+    def see(self, value: float) -> None:
+        sign = 1.0 if self.training.monitor_mode == "min" else -1.0
+        if self.best is None or sign * value < sign * self.best:
+            self.best, self.bad = value, 0
+        else:
+            self.bad += 1
+
+    @property
+    def exhausted(self) -> bool:
+        patience = self.training.patience
+        return patience is not None and self.bad >= patience
+

@@ -1,0 +1,64 @@
+"""Pictures of a model: samples beside their means, reconstructions below their originals."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from gm_jax.model import Model, Reconstructs, SampleMeans, Samples, TrainState
+from gm_jax.rng import Rngs
+from gm_jax.viz.grids import image_grid, save_png, side_by_side
+
+
+class Painter:
+    """Draws the same latents and the same examples each time, so that pictures show learning."""
+
+    def __init__(self, model: Model, examples: Any, num: int = 64):
+        """`examples` is a host batch to reconstruct; `num` samples are drawn."""
+        self.model, self.examples, self.num = model, examples, num
+        self._functions: dict[str, Any] = {}
+
+    def samples(self, state: TrainState, seed: int = 0) -> np.ndarray | None:
+        """Grid of samples (and, where the model has them, their means to the right)."""
+        if not isinstance(self.model, Samples):
+            return None
+        rngs = Rngs(jax.random.key(seed)).at("sample")
+        grid = image_grid(self._call("sample", state, rngs, self.num), state.spec.num_levels)
+        if not isinstance(self.model, SampleMeans):
+            return grid
+        means = self._call("sample_means", state, rngs, self.num)
+        return beside(grid, image_grid(means, state.spec.num_levels))
+
+    def reconstructions(self, state: TrainState) -> np.ndarray | None:
+        """Rows of originals, what the model saw (if corrupted), and reconstructions."""
+        if not isinstance(self.model, Reconstructs):
+            return None
+        rngs = Rngs(state.key).at("eval", "reconstruct")
+        rows = [np.asarray(self.examples["image"])]
+        if getattr(self.model, "noise", 0):
+            rows.append(self._call("corrupt", state, rngs, self.examples))
+        rows.append(self._call("reconstruct", state, rngs, self.examples))
+        return side_by_side(rows, state.spec.num_levels)
+
+    def paint(self, state: TrainState, folder: Path, stem: str) -> dict[str, np.ndarray]:
+        """Writes `stem`.png and `stem`_reconstructions.png; returns the grids by name."""
+        grids = {"samples": self.samples(state), "reconstructions": self.reconstructions(state)}
+        made = {name: grid for name, grid in grids.items() if grid is not None}
+        for name, grid in made.items():
+            suffix = "" if name == "samples" else f"_{name}"
+            save_png(folder / f"{stem}{suffix}.png", grid)
+        return made
+
+    def _call(self, method: str, state: TrainState, rngs: Rngs, argument: Any) -> np.ndarray:
+        if method not in self._functions:
+            function = getattr(self.model, method)
+            static = (2,) if isinstance(argument, int) else ()
+            self._functions[method] = jax.jit(function, static_argnums=static)
+        return np.asarray(self._functions[method](state, rngs, argument))
+
+
+def beside(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Two grids of one height, with a gap between them."""
+    gap = np.full((left.shape[0], 12, left.shape[2]), 255, np.uint8)
+    return np.concatenate([left, gap, right], axis=1)

@@ -1,0 +1,63 @@
+"""The jitted training step: gather, transform, update, with donated state."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gm_jax.data.split import gather
+from gm_jax.data.transforms import Transform, apply_random
+from gm_jax.model import Metrics, Model, TrainState
+from gm_jax.rng import Rngs
+from gm_jax.training.sharding import DataMesh
+
+TrainStep = Callable[[TrainState, Any, Any], tuple[TrainState, Metrics]]
+
+
+def make_train_step(
+    model: Model, transforms: tuple[Transform, ...], mesh: DataMesh, resident: bool
+) -> TrainStep:
+    """One dispatch: (state, arrays, batches) -> (state, metrics [K]); the state is donated.
+
+    Resident: `arrays` are the whole split on the device and `batches` are indices [K, B].
+    Streamed: `arrays` is empty and `batches` are stacked batches [K, B, ...].
+    """
+
+    def one_step(state: TrainState, batch: Mapping[str, Any]) -> tuple[TrainState, Metrics]:
+        rngs = Rngs(state.key).at("train", state.step)
+        batch = apply_random(transforms, rngs.at("transforms"), batch, train=True)
+        return model.update(state, batch, rngs)
+
+    def dispatch(state: TrainState, arrays: Any, batches: Any) -> tuple[TrainState, Metrics]:
+        def body(state: TrainState, item: Any) -> tuple[TrainState, Metrics]:
+            return one_step(state, gather(arrays, item) if resident else item)
+
+        if jax.tree.leaves(batches)[0].shape[0] == 1:  # no loop around a single step
+            state, metrics = body(state, jax.tree.map(lambda x: x[0], batches))
+            return state, jax.tree.map(lambda x: jnp.asarray(x)[None], metrics)
+        return jax.lax.scan(body, state, batches)
+
+    return jax.jit(
+        dispatch,
+        donate_argnums=(0,),
+        in_shardings=(mesh.replicated, mesh.replicated, mesh.batches),
+        out_shardings=(mesh.replicated, mesh.replicated),
+    )
+
+
+def init_state(model: Model, key: jax.Array, spec: Any, mesh: DataMesh) -> TrainState:
+    """A fresh state, replicated over the mesh."""
+
+    def init(key: jax.Array) -> TrainState:
+        # The root key stays whole in the state; init draws from its own phase.
+        return model.init(Rngs(key).at("init"), spec).replace(key=key)
+
+    return jax.jit(init, out_shardings=mesh.replicated)(key)
+
+
+def abstract_state(model: Model, spec: Any) -> TrainState:
+    """Shapes and dtypes of the state, without computing it."""
+    return jax.eval_shape(
+        lambda key: model.init(Rngs(key), spec).replace(key=key), jax.random.key(0)
+    )
