@@ -1,1 +1,51 @@
 """Sources of data, transforms, and `batch_at(step)`; knows nothing of models."""
+
+from gm_jax.data.binarized_mnist import BinarizedMnist
+from gm_jax.data.config import Data
+from gm_jax.data.digits import Digits
+from gm_jax.data.dirs import data_dirs
+from gm_jax.data.prepared import Prepared, list_prepared
+from gm_jax.data.source import ArrayExamples, Examples, Source
+from gm_jax.data.spec import DataSpec
+from gm_jax.data.split import Split, gather
+from gm_jax.data.tfds_source import Tfds
+from gm_jax.data.transforms import (
+    Binarize,
+    CenterCrop,
+    DynamicBinarize,
+    FixedTransform,
+    Grayscale,
+    HorizontalFlip,
+    Quantize,
+    RandomTransform,
+    Resize,
+    Transform,
+    apply_random,
+)
+
+__all__ = [
+    "ArrayExamples",
+    "Binarize",
+    "BinarizedMnist",
+    "CenterCrop",
+    "Data",
+    "DataSpec",
+    "Digits",
+    "DynamicBinarize",
+    "Examples",
+    "FixedTransform",
+    "Grayscale",
+    "HorizontalFlip",
+    "Prepared",
+    "Quantize",
+    "RandomTransform",
+    "Resize",
+    "Source",
+    "Split",
+    "Tfds",
+    "Transform",
+    "apply_random",
+    "data_dirs",
+    "gather",
+    "list_prepared",
+]

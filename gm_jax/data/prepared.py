@@ -1,11 +1,10 @@
 """Finds and opens datasets that TFDS has prepared as array_record; needs no TensorFlow."""
 
-import dataclasses
 import difflib
 import json
 import pathlib
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from gm_jax.data.dirs import data_dirs
 from gm_jax.errors import UserError
@@ -14,8 +13,7 @@ _NAME = re.compile(r"[a-z]\w*(/[\w.-]+)?")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
-@dataclasses.dataclass(frozen=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A dataset lying prepared in a folder.
 
     Attributes:
@@ -43,15 +41,21 @@ def check_name(name: str) -> None:
         raise UserError(f"{name!r} is not the name of a dataset (for example mnist or cifar10)")
 
 
-def did_you_mean(name: str) -> str:
-    """The end of a message: the nearest names TFDS knows; empty where it knows `name` itself."""
+def check_known(name: str) -> None:
+    """Raises UserError, with the nearest names, unless TFDS can prepare a dataset of this name."""
     import tensorflow_datasets as tfds
 
     known = tfds.list_builders(with_community_datasets=False)
-    if (base := name.split("/")[0]) in known:
-        return ""
-    near = difflib.get_close_matches(base, known, n=3)
-    return f"; TFDS knows no {base}" + (f", did you mean {' or '.join(near)}?" if near else "")
+    if (base := name.split("/")[0]) not in known:
+        near = difflib.get_close_matches(base, known, n=3)
+        raise UserError(
+            f"TFDS has no dataset {base}, and none is prepared in {_looked()}"
+            + (f"; did you mean {' or '.join(near)}?" if near else "")
+        )
+
+
+def _looked() -> str:
+    return ", ".join(map(str, data_dirs()))
 
 
 def read_prepared(path: pathlib.Path, name: str) -> Prepared:
@@ -65,10 +69,7 @@ def read_prepared(path: pathlib.Path, name: str) -> Prepared:
         splits = {s["name"]: sum(int(n) for n in s["shardLengths"]) for s in info["splits"]}
         return Prepared(name, path.name, path, splits, info.get("fileFormat", "tfrecord"))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"the preparation of {name} in {path} is damaged ({_one_line(error)}); "
-            f"delete that folder and run: gm-jax data prepare {name}"
-        ) from error
+        raise _damaged(name, path, error) from error
 
 
 def _versions(folder: pathlib.Path) -> list[pathlib.Path]:
@@ -104,12 +105,12 @@ def find_prepared(
 
 def list_prepared() -> list[Prepared]:
     """Every prepared dataset in the data directories; damaged ones are passed over."""
-    found = {}
+    found: dict[pathlib.Path, Prepared] = {}
     for folder in data_dirs():
         if not folder.is_dir():
             continue
-        for info in sorted([*folder.glob("*/*/dataset_info.json"), *folder.glob("*/*/*/dataset_info.json")]):
-            path = info.parent
+        infos = [*folder.glob("*/*/dataset_info.json"), *folder.glob("*/*/*/dataset_info.json")]
+        for path in sorted(info.parent for info in infos):
             name = path.parent.relative_to(folder).as_posix()
             if not (_VERSION.fullmatch(path.name) and _NAME.fullmatch(name)):
                 continue
@@ -128,12 +129,9 @@ def require_prepared(name: str, version: str | None = None) -> Prepared:
     """
     prepared = find_prepared(name, version)
     if prepared is None:
+        check_known(name)
         wanted = name if version is None else f"{name} {version}"
-        looked = ", ".join(str(d) for d in data_dirs())
-        raise UserError(
-            f"{wanted} is not prepared in {looked}; "
-            f"run: gm-jax data prepare {name}{did_you_mean(name)}"
-        )
+        raise UserError(f"{wanted} is not prepared in {_looked()}; run: gm-jax data prepare {name}")
     if prepared.file_format != "array_record":
         raise UserError(
             f"{name} in {prepared.path} is prepared as {prepared.file_format}, which needs "
@@ -152,18 +150,23 @@ def open_builder(prepared: Prepared) -> Any:
 
     try:
         return tfds.builder_from_directory(prepared.path)
-    except Exception as error:  # noqa: BLE001 - TFDS raises anything here, from KeyError to protobuf's own
+    except Exception as error:  # from KeyError to protobuf's own
         raise damaged(prepared, error) from error
 
 
 def damaged(prepared: Prepared, error: BaseException) -> UserError:
     """The one line for a preparation that cannot be read."""
+    return _damaged(prepared.name, prepared.path, error)
+
+
+def _damaged(name: str, path: pathlib.Path, error: BaseException) -> UserError:
     return UserError(
-        f"the preparation of {prepared.name} in {prepared.path} is damaged "
-        f"({_one_line(error)}); delete that folder and run: gm-jax data prepare {prepared.name}"
+        f"the preparation of {name} in {path} is damaged ({one_line(error)}); "
+        f"delete that folder and run: gm-jax data prepare {name}"
     )
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """The last line of an error's message, shortened."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1][:200] if lines else type(error).__name__

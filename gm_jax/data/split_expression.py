@@ -5,15 +5,15 @@ import numpy as np
 from gm_jax.errors import UserError
 
 
-def split_indices(expression: str, sizes: dict[str, int]) -> dict[str, np.ndarray]:
-    """The positions an expression picks out of each split, in order.
+def split_indices(expression: str, sizes: dict[str, int]) -> list[tuple[str, np.ndarray]]:
+    """The positions in each split that an expression picks out, in order.
 
     Args:
       expression: as in `tfds.load(split=...)`.
       sizes: the number of examples of each split.
 
     Returns:
-      For each split named, int64 [n].
+      One pair (split, int64 [n]) for each part of the expression.
 
     Raises:
       UserError: the expression cannot be read, or names a split that is not there.
@@ -28,12 +28,9 @@ def split_indices(expression: str, sizes: dict[str, int]) -> dict[str, np.ndarra
         parts = tfds.core.ReadInstruction.from_spec(expression).to_absolute(infos)
     except (ValueError, KeyError, AssertionError, NotImplementedError) as error:
         raise bad_split(expression, sizes) from error
-    picked: dict[str, np.ndarray] = {}
-    for part in parts:
-        indices = np.arange(sizes[part.splitname])[part.from_ : part.to]
-        before = picked.get(part.splitname, np.zeros(0, np.int64))
-        picked[part.splitname] = np.concatenate([before, indices])
-    return picked
+    return [
+        (part.splitname, np.arange(sizes[part.splitname])[part.from_ : part.to]) for part in parts
+    ]
 
 
 def bad_split(expression: str, sizes: dict[str, int]) -> UserError:

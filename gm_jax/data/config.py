@@ -1,0 +1,91 @@
+"""The data of an experiment, as a config."""
+
+import dataclasses
+
+from gm_jax.data.digits import Digits
+from gm_jax.data.source import Source
+from gm_jax.data.spec import DataSpec
+from gm_jax.data.split import Split, apply_spec, check_one_size
+from gm_jax.data.transforms import FixedTransform, RandomTransform, Transform
+from gm_jax.errors import ConfigError, UserError, check_not_negative, check_positive
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """A source, its splits, what is done to its images, and how they are batched."""
+
+    source: Source = Digits()
+    """Where the data come from."""
+    train: str = "train[:90%]"
+    """Split to learn from: a TFDS split expression."""
+    valid: str | None = "train[90%:]"
+    """Split to choose a model by; none if there is to be none."""
+    test: str = "test"
+    """Split to report on."""
+    transforms: tuple[Transform, ...] = ()
+    """Done to the images in this order: fixed ones first, then random ones."""
+    batch_size: int = 128
+    """Examples in a batch, over all devices together."""
+    limit: int | None = None
+    """At most this many examples of each split, for trying things out."""
+    device_budget_mib: int = 1024
+    """A split that takes no more than this is kept on the device, as uint8; else it is streamed."""
+    num_threads: int = 4
+    """That read a split which is streamed."""
+
+    def __post_init__(self) -> None:
+        check_positive(self, "batch_size", "limit", "num_threads")
+        check_not_negative(self, "device_budget_mib")
+        if not isinstance(self.source, Source):
+            raise ConfigError(f"Data.source must be a Source, not {self.source!r}")
+        random = None
+        for transform in self.transforms:
+            if isinstance(transform, RandomTransform):
+                random = random or transform
+            elif not isinstance(transform, FixedTransform):
+                raise ConfigError(f"Data.transforms has {transform!r}, which is no transform")
+            elif random is not None:
+                raise ConfigError(
+                    f"Data.transforms has {type(transform).__name__}, which is fixed, after "
+                    f"{type(random).__name__}, which is random: fixed ones come first"
+                )
+
+    @property
+    def spec(self) -> DataSpec:
+        """Of the images a model sees, after all transforms; looks at the prepared data.
+
+        Raises:
+          UserError: the data are not there, or differ in size and are not resized.
+          ConfigError: a transform does not fit the images.
+        """
+        spec = apply_spec(self.transforms, self.source.spec)
+        check_one_size(spec)
+        return spec
+
+    def open(self, split: str, seed: int = 0) -> Split:
+        """The batches of a split.
+
+        Args:
+          split: "train", "valid" or "test" for the fields of that name, or any split expression.
+          seed: of the order.
+
+        Raises:
+          UserError: the data are not there or cannot be read, or there is no such split.
+          ConfigError: a transform does not fit the images.
+        """
+        fields = {"train": self.train, "valid": self.valid, "test": self.test}
+        expression = fields.get(split, split)
+        if expression is None:
+            raise UserError("Data.valid is none: this experiment has no validation split")
+        return Split(
+            self.source.open(expression),
+            self.source.spec,
+            self.transforms,
+            name=split,
+            expression=expression,
+            batch_size=self.batch_size,
+            seed=seed,
+            limit=self.limit,
+            resident_bytes=self.device_budget_mib * 2**20,
+            num_threads=self.num_threads,
+        )

@@ -1,0 +1,254 @@
+"""A split of the data as batches: `batch_at(step)` is a function of the seed and the step alone."""
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gm_jax.data.source import Examples
+from gm_jax.data.spec import DataSpec
+from gm_jax.data.transforms import FixedTransform, Transform
+from gm_jax.errors import UserError
+from gm_jax.rng import rngs_from_seed
+
+NumpyBatch = dict[str, np.ndarray]
+
+_CHUNK = 1024  # examples read at a time, so that large originals need not all be held at once
+
+
+def gather(arrays: Mapping[str, jax.Array], indices: jax.Array) -> dict[str, jax.Array]:
+    """The batch of the examples at `indices`, for use inside `jit` on arrays kept on a device.
+
+    Args:
+      arrays: "image" uint8 [N, H, W, C] and, where there are labels, "label" int32 [N].
+      indices: int32 [B], in [0, N).
+
+    Returns:
+      "image" [B, H, W, C], "label" [B] if any, and "index" int32 [B].
+    """
+    batch = {name: jnp.take(array, indices, axis=0, mode="clip") for name, array in arrays.items()}
+    return {**batch, "index": jnp.asarray(indices, jnp.int32)}
+
+
+class Split:
+    """A split, read and checked, in batches.
+
+    Position p = step * B + i lies in epoch p // N, at place p % N of that epoch's permutation,
+    which is drawn from the seed and the epoch. So every epoch has every example once, nothing is
+    dropped, any batch size works, also one larger than the split, and a resumed run needs no
+    iterator state.
+
+    Attributes:
+      name: as it was asked for.
+      spec: of the images a model sees, after all transforms, also the random ones.
+      num_examples: N.
+      batch_size: B.
+      transforms: all of them; `apply_random` takes the random ones.
+      resident: whether all of it is in memory.
+      arrays: if resident, "image" uint8 [N, H, W, C] and, where there are labels, "label" int32
+        [N], after the fixed transforms; else None.
+    """
+
+    def __init__(
+        self,
+        examples: Examples,
+        spec: DataSpec,
+        transforms: Sequence[Transform] = (),
+        *,
+        name: str = "data",
+        expression: str | None = None,
+        batch_size: int = 128,
+        seed: int = 0,
+        limit: int | None = None,
+        resident_bytes: int = 2**30,
+        num_threads: int = 4,
+    ):
+        """Reads the split if it fits in `resident_bytes`.
+
+        Args:
+          examples: what to read.
+          spec: of the examples as they are stored; shape [0, 0, C] where they differ in size.
+          transforms: fixed ones, then random ones.
+          name: of the split.
+          expression: what that name stands for, if it is another; for messages.
+          batch_size: B.
+          seed: of the order.
+          limit: at most this many examples, the first ones.
+          resident_bytes: the split is held in memory if its images take no more than this.
+          num_threads: that read, where the split is streamed.
+
+        Raises:
+          UserError: the split is empty, or an example does not fit the spec.
+          ConfigError: a transform does not fit the images.
+        """
+        self._examples = examples
+        self.name = name
+        self._title = repr(name) if expression in (None, name) else f"{name!r} ({expression})"
+        self._seed = seed
+        self._num_threads = num_threads
+        self._source_spec = spec
+        self.transforms = tuple(transforms)
+        self._fixed = [t for t in self.transforms if isinstance(t, FixedTransform)]
+        self._stored_spec = apply_spec(self._fixed, spec)
+        self.spec = apply_spec(self.transforms, spec)
+        check_one_size(self._stored_spec)
+        self.batch_size = batch_size
+        self.num_examples = len(examples) if limit is None else min(limit, len(examples))
+        if self.num_examples == 0:
+            raise UserError(f"the split {self._title} has no examples")
+        self.resident = self.num_examples * self._stored_spec.num_dims <= resident_bytes
+        self.arrays = self._read(np.arange(self.num_examples)) if self.resident else None
+        # Two epochs, because a batch may lie across the end of one.
+        self._permutation = functools.lru_cache(maxsize=2)(self._draw_permutation)
+
+    def indices_at(self, step: int) -> np.ndarray:
+        """The examples in the batch of `step`, int32 [B]."""
+        start, stop = step * self.batch_size, (step + 1) * self.batch_size
+        pieces = []
+        while start < stop:
+            epoch, place = divmod(start, self.num_examples)
+            piece = self._permutation(epoch)[place : place + stop - start]
+            pieces.append(piece)
+            start += len(piece)
+        return np.concatenate(pieces)
+
+    def batch_at(self, step: int) -> NumpyBatch:
+        """The batch of `step`, on the host.
+
+        Returns:
+          "image" uint8 [B, H, W, C], "label" int32 [B] if any, and "index" int32 [B].
+        """
+        return self._batch(self.indices_at(step))
+
+    def stream(self, start_step: int, num_steps: int) -> Iterator[NumpyBatch]:
+        """`batch_at` of start_step, start_step + 1, ..., read ahead by threads."""
+        return self._read_ahead(
+            lambda step: self.batch_at(start_step + step), num_steps, self.batch_size
+        )
+
+    def eval_batches(self, batch_size: int | None = None) -> Iterator[NumpyBatch]:
+        """Every example once, in order; the last batch is padded with the first example.
+
+        Yields:
+          As `batch_at`, and "mask" bool [B], which is False where an example is padding.
+        """
+        size = batch_size or self.batch_size
+
+        def batch(step: int) -> NumpyBatch:
+            indices = np.arange(step * size, (step + 1) * size, dtype=np.int32)
+            mask = indices < self.num_examples
+            return {**self._batch(np.where(mask, indices, 0).astype(np.int32)), "mask": mask}
+
+        return self._read_ahead(batch, -(-self.num_examples // size), size)
+
+    def _read_ahead(self, batch: Any, num_batches: int, size: int) -> Iterator[NumpyBatch]:
+        """batch(0), ..., batch(num_batches - 1); by threads, unless that is a look-up in memory."""
+        if self.resident:
+            return map(batch, range(num_batches))
+        import grain
+
+        options = grain.ReadOptions(
+            num_threads=self._num_threads, prefetch_buffer_size=2 * self._num_threads
+        )
+        return iter(grain.MapDataset.range(num_batches).map(batch).to_iter_dataset(options))
+
+    def _batch(self, indices: np.ndarray) -> NumpyBatch:
+        if self.arrays is not None:
+            batch = {name: array[indices] for name, array in self.arrays.items()}
+        else:
+            batch = self._read(indices)
+        return {**batch, "index": indices}
+
+    def _draw_permutation(self, epoch: int) -> np.ndarray:
+        """The order of an epoch, int32 [N]; on the CPU, to leave the device alone."""
+        with jax.default_device(_cpu()):
+            key = rngs_from_seed(self._seed).at("data", "epoch", epoch)("permutation")
+            order = np.asarray(jax.random.permutation(key, self.num_examples), np.int32)
+        order.setflags(write=False)
+        return order
+
+    def _read(self, indices: np.ndarray) -> NumpyBatch:
+        """Reads, transforms and checks the examples at `indices`."""
+        image = np.empty((len(indices), *self._stored_spec.shape), np.uint8)
+        labels = []
+        for start in range(0, len(indices), _CHUNK):
+            chunk = indices[start : start + _CHUNK]
+            examples = [self._examples[int(i)] for i in chunk]
+            self._check_dtype(chunk, examples)
+            image[start : start + len(chunk)] = self._transform([e["image"] for e in examples])
+            labels += [e["label"] for e in examples if "label" in e]
+        self._check_levels(indices, image)
+        if self._stored_spec.num_classes is None:
+            return {"image": image}
+        label = np.asarray(labels, np.int32)
+        self._check_labels(indices, label)
+        return {"image": image, "label": label}
+
+    def _transform(self, images: list[np.ndarray]) -> np.ndarray:
+        if all(self._source_spec.shape[:2]):
+            batches = [np.stack(images)]
+        else:  # of different sizes
+            batches = [image[None] for image in images]
+        for transform in self._fixed:
+            batches = [transform(batch) for batch in batches]
+        return np.concatenate(batches)
+
+    def _check_dtype(self, indices: np.ndarray, examples: list[Mapping[str, Any]]) -> None:
+        height, width, channels = self._source_spec.shape
+        shape = (height or None, width or None, channels)
+        for index, example in zip(indices, examples, strict=True):
+            image = example["image"]
+            if image.dtype != np.uint8:
+                raise self._bad(index, f"is {image.dtype}, not uint8")
+            fits = len(image.shape) == 3 and all(
+                want in (None, have) for want, have in zip(shape, image.shape, strict=True)
+            )
+            if not fits:
+                raise self._bad(index, f"has shape {list(image.shape)}, not {list(shape)}")
+
+    def _check_levels(self, indices: np.ndarray, image: np.ndarray) -> None:
+        top = self._stored_spec.num_levels - 1
+        if top < 255 and image.max() > top:
+            worst = int(np.argmax(image.reshape(len(image), -1).max(-1) > top))
+            raise self._bad(
+                indices[worst], f"has the level {image[worst].max()}, but the highest is {top}"
+            )
+
+    def _check_labels(self, indices: np.ndarray, label: np.ndarray) -> None:
+        classes = self._stored_spec.num_classes
+        if len(label) != len(indices):
+            raise UserError(f"the split {self._title} has examples without a label")
+        wrong = (label < 0) | (label >= classes)
+        if wrong.any():
+            worst = int(np.argmax(wrong))
+            raise self._bad(
+                indices[worst], f"has the label {label[worst]}, but there are {classes} classes"
+            )
+
+    def _bad(self, index: int, what: str) -> UserError:
+        return UserError(f"example {index} of the split {self._title} {what}")
+
+
+def apply_spec(transforms: Sequence[Transform], spec: DataSpec) -> DataSpec:
+    """What images like `spec` are like after all `transforms`; raises ConfigError as they do."""
+    for transform in transforms:
+        spec = transform.spec(spec)
+    return spec
+
+
+def check_one_size(spec: DataSpec) -> None:
+    """Raises UserError where the images still differ in size."""
+    if not all(spec.shape):
+        raise UserError(
+            "the images of this source differ in size: add Resize(...) to Data.transforms"
+        )
+
+
+def _cpu() -> Any:
+    try:
+        return jax.local_devices(backend="cpu")[0]
+    except RuntimeError:  # JAX was told to have no CPU; threefry gives the same bits elsewhere
+        return None

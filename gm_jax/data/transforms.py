@@ -1,0 +1,266 @@
+"""What is done to the images between a source and a model.
+
+Fixed transforms are applied once, on the host, as the images are read; random ones in every step,
+on the device, one example at a time. Images stay integers throughout.
+"""
+
+import abc
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gm_jax.data.spec import DataSpec
+from gm_jax.errors import ConfigError, UserError, check_choice, check_positive
+from gm_jax.rng import Rngs
+
+
+@dataclasses.dataclass(frozen=True)
+class Transform:
+    """Something done to images. Derive from `FixedTransform` or `RandomTransform`."""
+
+    def spec(self, spec: DataSpec) -> DataSpec:
+        """What the images are like afterwards, if they were like `spec` before.
+
+        Raises:
+          ConfigError: the transform does not fit such images.
+        """
+        return spec
+
+
+@dataclasses.dataclass(frozen=True)
+class FixedTransform(Transform):
+    """Does the same to an image whenever it is read, and whatever is in the batch with it."""
+
+    @abc.abstractmethod
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """uint8 [N, H, W, C] to uint8 [N, H', W', C']."""
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True)
+class RandomTransform(Transform):
+    """Draws anew for every example in every step."""
+
+    train_only: ClassVar[bool] = True
+    """Whether it is left out in evaluation."""
+
+    @abc.abstractmethod
+    def __call__(self, key: jax.Array, image: jax.Array) -> jax.Array:
+        """One image, uint8 [H, W, C], to another."""
+        raise NotImplementedError
+
+
+def _check_levels(transform: Transform, num_levels_in: int, spec: DataSpec) -> None:
+    if spec.num_levels != num_levels_in:
+        name = type(transform).__name__
+        raise ConfigError(
+            f"{name}.num_levels_in is {num_levels_in}, but the images it is given have "
+            f"{spec.num_levels} levels"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Resize(FixedTransform):
+    """Resizes each image, antialiased (Pillow). Sets whose images differ in size need it.
+
+    A single `size` makes squares and does not keep the proportions: put `CenterCrop()` before it
+    for that.
+    """
+
+    size: int | tuple[int, int] = 32
+    """Height and width, or one number for both."""
+    method: Literal["box", "bilinear", "bicubic", "lanczos"] = "bilinear"
+    """Filter. bicubic and lanczos overshoot, so they are for images with 256 levels only."""
+
+    def __post_init__(self) -> None:
+        check_positive(self, "size")
+        check_choice(self, "method", ("box", "bilinear", "bicubic", "lanczos"))
+
+    @property
+    def _height_width(self) -> tuple[int, int]:
+        return (self.size, self.size) if isinstance(self.size, int) else self.size
+
+    def spec(self, spec: DataSpec) -> DataSpec:
+        if spec.shape[-1] not in (1, 3, 4):
+            raise ConfigError(f"Resize needs 1, 3 or 4 channels, not {spec.shape[-1]}")
+        if self.method in ("bicubic", "lanczos") and spec.num_levels != 256:
+            raise ConfigError(
+                f"Resize.method {self.method} overshoots, and the images have only "
+                f"{spec.num_levels} levels; use box or bilinear"
+            )
+        return dataclasses.replace(spec, shape=(*self._height_width, spec.shape[-1]))
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        from PIL import Image
+
+        height, width = self._height_width
+        if images.shape[1:3] == (height, width):
+            return images
+        resample = Image.Resampling[self.method.upper()]
+        out = np.empty((len(images), height, width, images.shape[-1]), np.uint8)
+        for i, image in enumerate(images):
+            picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+            resized = np.asarray(picture.resize((width, height), resample))
+            out[i] = resized.reshape(out.shape[1:])
+        return out
+
+
+@dataclasses.dataclass(frozen=True)
+class CenterCrop(FixedTransform):
+    """Cuts the square in the middle out of each image."""
+
+    size: int | None = None
+    """Of the square; the largest that fits if none is given."""
+
+    def __post_init__(self) -> None:
+        check_positive(self, "size")
+
+    def spec(self, spec: DataSpec) -> DataSpec:
+        height, width, channels = spec.shape
+        if height and self.size is not None and self.size > min(height, width):
+            raise ConfigError(
+                f"CenterCrop.size {self.size} is larger than the images, {height}x{width}"
+            )
+        size = self.size or min(height, width)
+        return dataclasses.replace(spec, shape=(size, size, channels))
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        height, width = images.shape[1:3]
+        size = self.size or min(height, width)
+        if size > min(height, width):
+            raise UserError(f"CenterCrop.size {size} is larger than an image, {height}x{width}")
+        top, left = (height - size) // 2, (width - size) // 2
+        return images[:, top : top + size, left : left + size]
+
+
+@dataclasses.dataclass(frozen=True)
+class Grayscale(FixedTransform):
+    """One channel of luma (ITU-R 601, as in Pillow) instead of three of colour."""
+
+    def spec(self, spec: DataSpec) -> DataSpec:
+        if spec.shape[-1] != 3:
+            raise ConfigError(f"Grayscale needs 3 channels, not {spec.shape[-1]}")
+        return dataclasses.replace(spec, shape=(*spec.shape[:-1], 1))
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        weights = np.array([19595, 38470, 7471], np.uint32)  # of 65,536
+        luma = (images.astype(np.uint32) * weights).sum(-1, keepdims=True, dtype=np.uint32)
+        return ((luma + 0x8000) >> 16).astype(np.uint8)
+
+
+@dataclasses.dataclass(frozen=True)
+class Quantize(FixedTransform):
+    """Fewer levels: floor(x * num_levels / num_levels_in)."""
+
+    num_levels: int = 8
+    """Afterwards."""
+    num_levels_in: int = 256
+    """Before."""
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.num_levels <= self.num_levels_in <= 256:
+            raise ConfigError(
+                "Quantize needs 2 <= num_levels <= num_levels_in <= 256, not "
+                f"{self.num_levels} and {self.num_levels_in}"
+            )
+
+    def spec(self, spec: DataSpec) -> DataSpec:
+        _check_levels(self, self.num_levels_in, spec)
+        return dataclasses.replace(spec, num_levels=self.num_levels)
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        # uint16 holds 255 * 256.
+        return (images.astype(np.uint16) * self.num_levels // self.num_levels_in).astype(np.uint8)
+
+
+@dataclasses.dataclass(frozen=True)
+class Binarize(FixedTransform):
+    """1 where x / (num_levels_in - 1) is at least the threshold, else 0."""
+
+    threshold: float = 0.5
+    """In (0, 1]."""
+    num_levels_in: int = 256
+    """Before."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold <= 1:
+            raise ConfigError(f"Binarize.threshold must be in (0, 1], not {self.threshold}")
+
+    def spec(self, spec: DataSpec) -> DataSpec:
+        _check_levels(self, self.num_levels_in, spec)
+        return dataclasses.replace(spec, num_levels=2)
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        return (images >= self.threshold * (self.num_levels_in - 1)).astype(np.uint8)
+
+
+@dataclasses.dataclass(frozen=True)
+class DynamicBinarize(RandomTransform):
+    """1 with probability x / (num_levels_in - 1), else 0; drawn anew every time, in evaluation too.
+
+    The binarization of Salakhutdinov & Murray (2008), taken at each step as in IWAE (Burda et al.,
+    2016).
+    """
+
+    train_only: ClassVar[bool] = False
+
+    num_levels_in: int = 256
+    """Before."""
+
+    def spec(self, spec: DataSpec) -> DataSpec:
+        _check_levels(self, self.num_levels_in, spec)
+        return dataclasses.replace(spec, num_levels=2)
+
+    def __call__(self, key: jax.Array, image: jax.Array) -> jax.Array:
+        probability = image.astype(jnp.float32) / (self.num_levels_in - 1)
+        return jax.random.bernoulli(key, probability).astype(jnp.uint8)
+
+
+@dataclasses.dataclass(frozen=True)
+class HorizontalFlip(RandomTransform):
+    """Mirrors an image, left to right; in training only."""
+
+    probability: float = 0.5
+    """Of being mirrored."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.probability <= 1:
+            raise ConfigError(
+                f"HorizontalFlip.probability must be in [0, 1], not {self.probability}"
+            )
+
+    def __call__(self, key: jax.Array, image: jax.Array) -> jax.Array:
+        flip = jax.random.bernoulli(key, self.probability)
+        return jnp.where(flip, image[:, ::-1], image)
+
+
+def apply_random(
+    transforms: Sequence[Transform], rngs: Rngs, batch: Mapping[str, Any], train: bool
+) -> dict[str, Any]:
+    """Applies the random ones among `transforms`; pure, may be jitted (`train` is static).
+
+    The key of an example comes from its "index", so what is drawn depends neither on the batch
+    size nor on how many devices share the batch. An example that is twice in a batch (one larger
+    than an epoch, or across the end of one) is given the same draw twice.
+
+    Args:
+      transforms: fixed ones are passed over, they have been applied already.
+      rngs: streams of this step, such as `rngs.at("train", step)`.
+      batch: "image" uint8 [B, H, W, C] and "index" int32 [B]; anything else is handed through.
+      train: whether to apply those for training only.
+
+    Returns:
+      The batch with its "image" transformed.
+    """
+    image = batch["image"]
+    random = [t for t in transforms if isinstance(t, RandomTransform)]
+    for position, transform in enumerate(random):
+        if train or not transform.train_only:
+            key = rngs(f"transform/{position}/{type(transform).__name__}")
+            keys = jax.vmap(jax.random.fold_in, (None, 0))(key, batch["index"])  # [B]
+            image = jax.vmap(transform)(keys, image)
+    return {**batch, "image": image}
