@@ -1,0 +1,70 @@
+# make demo    trains the first model on real digits       make lint   style, types and layers
+# make test    the tests                                   make slow   the tests that take minutes
+# make wheel   builds dist/*.whl and the sdist             make bench  benchmarks against PyTorch
+# make clean   removes .venv, caches and builds; your runs/ stay
+#
+# PYTHON=/path/to/python3.13 make demo    picks the interpreter that .venv is made of
+# PYTEST_ARGS="-k vae -x" make test       passes more to pytest
+
+SHELL := /bin/sh
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+PYTEST_PARALLEL ?= -n auto --maxprocesses 8 --dist worksteal
+# jaxlib, array_record and grain have wheels for these versions, and not yet for a newer one.
+PYTHONS := python3.14 python3.13 python3.12 python3 python
+SUPPORTED := import sys, ensurepip, venv; sys.exit(not (3, 12) <= sys.version_info[:2] <= (3, 14))
+
+.PHONY: demo test slow lint wheel bench clean
+
+demo: .venv/.installed-demo
+	$(BIN)/gm-jax train experiments/digits/vae.py
+
+test: .venv/.installed-test
+	$(PYTEST) $(PYTEST_PARALLEL) $(PYTEST_ARGS)
+
+slow: .venv/.installed-test
+	$(PYTEST) -m slow $(PYTEST_ARGS)
+
+lint: .venv/.installed-lint
+	$(BIN)/ruff check --output-format concise .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+wheel: .venv/.installed-dev
+	rm -rf dist
+	$(BIN)/python -m build
+
+bench: .venv/.installed-bench
+	@set -e; for file in benchmarks/[!_]*.py; do echo "$$file"; $(BIN)/python "$$file"; done
+
+clean:
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf build dist *.egg-info
+	find gm_jax experiments tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp for each set of packages: a second `make demo` installs nothing. Without --no-compile the
+# first one takes half a minute longer, for byte code that is mostly never used.
+.venv/.installed-demo: extras =
+.venv/.installed-test: extras = [test]
+.venv/.installed-lint: extras = [test,lint]
+.venv/.installed-dev: extras = [dev]
+.venv/.installed-bench: extras = [test,bench]
+.venv/.installed-%: $(BIN)/python pyproject.toml constraints.txt
+	@echo "installing gm_jax$(extras) into .venv (the first time takes a minute or two)"
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+	    --constraint constraints.txt --editable '.$(extras)'
+	@touch $@
+
+# The newest interpreter that runs: a name on the PATH may be a shim with nothing behind it.
+$(BIN)/python:
+	@for python in $(or $(PYTHON),$(PYTHONS)); do \
+	    if "$$python" -c '$(SUPPORTED)' >/dev/null 2>&1; then \
+	        echo "making .venv with $$("$$python" --version)"; \
+	        exec "$$python" -m venv --clear .venv; \
+	    fi; \
+	done; \
+	echo "gm_jax needs Python 3.12, 3.13 or 3.14 with venv; $(or $(PYTHON),$(PYTHONS)): none works." \
+	    "Install one, or name it: PYTHON=/path/to/python3.13 make" >&2; \
+	exit 1
