@@ -1,8 +1,8 @@
 """Classic generative models as pure JAX/Flax functions: one loop, one ruler.
 
-  import gm_jax
-  run = gm_jax.fit(gm_jax.load("digits/vae"), "runs/mine")
-  images = run.sample(64, seed=0)
+import gm_jax
+run = gm_jax.fit(gm_jax.load("digits/vae"), "runs/mine")
+images = run.sample(64, seed=0)
 """
 
 import importlib
@@ -32,7 +32,7 @@ _LAZY = {
     "open": "gm_jax.run:open_run",
 }
 
-__all__ = ["__version__", *sorted(_LAZY)]  # noqa: PLE0604
+__all__ = ["__version__", *sorted(_LAZY)]
 
 
 def __getattr__(name: str) -> Any:

@@ -21,8 +21,8 @@ class Figure:
 
     Attributes:
       value: the mean.
-      kind: what it is worth: "exact", "bound" (of -log P of the discrete image), "surrogate" (a loss
-        that bounds nothing), "error" (a distance) or "estimate".
+      kind: what it is worth: "exact", "bound" (of -log P of the discrete image), "surrogate" (a
+        loss that bounds nothing), "error" (a distance) or "estimate".
       n: examples it is the mean of.
       stderr: standard error of the mean over examples.
     """

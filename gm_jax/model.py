@@ -112,9 +112,7 @@ class Encodes(Protocol):
 class HasLogProb(Protocol):
     """Can say (or bound from below) how probable an image is."""
 
-    def log_prob(
-        self, state: TrainState, batch: Batch, rngs: Rngs, num_samples: int = 1
-    ) -> Array:
+    def log_prob(self, state: TrainState, batch: Batch, rngs: Rngs, num_samples: int = 1) -> Array:
         """Nats, [B]. `num_samples` is the effort where the value is estimated."""
         ...
 

@@ -98,9 +98,7 @@ class Optimizer:
         steps.append(optax.scale_by_learning_rate(self.learning_rate_at()))
         transformation = optax.chain(*steps)
         if self.accumulate_steps > 1:
-            return optax.MultiSteps(
-                transformation, self.accumulate_steps
-            ).gradient_transformation()
+            return optax.MultiSteps(transformation, self.accumulate_steps).gradient_transformation()
         return optax.with_extra_args_support(transformation)
 
 

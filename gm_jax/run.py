@@ -1,8 +1,8 @@
 """The Python API: load an experiment, fit it, open a run, get arrays back.
 
-  experiment = gm_jax.load("digits/vae").replace(**{"model.latent_dim": 16})
-  run = gm_jax.fit(experiment, "runs/mine")
-  images = run.sample(64, seed=0)
+experiment = gm_jax.load("digits/vae").replace(**{"model.latent_dim": 16})
+run = gm_jax.fit(experiment, "runs/mine")
+images = run.sample(64, seed=0)
 """
 
 import functools
@@ -23,7 +23,7 @@ from gm_jax.model import Encodes, HasLogProb, Model, Reconstructs, SampleMeans, 
 from gm_jax.rng import Rngs
 from gm_jax.training.checkpoint import Checkpoints
 from gm_jax.training.folder import RunFolder
-from gm_jax.training.loop import TrainResult, example_batch, make_evaluator, prepare_batch, train
+from gm_jax.training.loop import TrainResult, example_batch, make_evaluator, train
 from gm_jax.training.pictures import Painter
 from gm_jax.training.sharding import DataMesh
 from gm_jax.training.step import abstract_state
@@ -104,9 +104,7 @@ class Run:
     def log_prob(self, batch: Any, num_samples: int = 1, seed: int = 0) -> np.ndarray:
         """log p(x) in nats (or its bound), [B]."""
         method = self._method("log_prob")
-        return np.asarray(
-            method(self.state, self._batch(batch), _sample_rngs(seed), num_samples)
-        )
+        return np.asarray(method(self.state, self._batch(batch), _sample_rngs(seed), num_samples))
 
     def evaluate(self, split: str = "test", num_samples: int | None = None) -> dict[str, Figure]:
         """Figures over a split ("train", "valid", "test" or a split expression).
@@ -236,6 +234,3 @@ def open_run(folder: str | Path, step: int | Literal["latest", "best"] | None = 
             raise UserError(f"{path} has no checkpoint of step {wanted}; it has: {have}")
         state = checkpoints.restore(at, abstract_state(experiment.model, spec), mesh)
     return Run(path, experiment, state, mesh)
-
-
-__all__ = ["Run", "default_folder", "fit", "open_run", "prepare_batch"]

@@ -62,8 +62,11 @@ def _split(outputs: Array, num_params: int) -> Array:
 
 @dataclasses.dataclass(frozen=True)
 class Bernoulli:
-    """A coin for each value. With more than two levels, cross-entropy of the grey value: a
-    surrogate, no probability of the levels."""
+    """A coin for each value.
+
+    With more than two levels it is the cross-entropy of the grey value: a surrogate, no
+    probability of the levels.
+    """
 
     def num_params(self, num_levels: int) -> int:
         return 1

@@ -131,9 +131,7 @@ class VAE:
             figures["bits_per_dim"] = nats_to_bits_per_dim(kl - log_px_z, spec.num_dims)
         return figures
 
-    def log_prob(
-        self, state: TrainState, batch: Batch, rngs: Rngs, num_samples: int = 1
-    ) -> Array:
+    def log_prob(self, state: TrainState, batch: Batch, rngs: Rngs, num_samples: int = 1) -> Array:
         """IWAE-K, a lower bound of log p(x) in nats, [B], that grows with K = num_samples."""
         spec, image = state.spec, batch["image"]
         mean, log_scale = self._posterior(state.eval_params, image, spec)

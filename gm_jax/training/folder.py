@@ -18,7 +18,13 @@ from gm_jax.experiment_json import differences, load_json, to_plain
 _PACKAGES = ("gm_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 # Fields that may change between two parts of one run: none of them enters an update.
-_OPERATIONAL = ("training.", "evaluation.", "sharding.", "data.device_budget_mib", "data.num_threads")
+_OPERATIONAL = (
+    "training.",
+    "evaluation.",
+    "sharding.",
+    "data.device_budget_mib",
+    "data.num_threads",
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,10 +12,10 @@ import numpy as np
 from gm_jax.data.split import Split
 from gm_jax.data.transforms import apply_random
 from gm_jax.errors import UserError
-from gm_jax.evaluation import Evaluator, Figure
+from gm_jax.evaluation import Evaluator
 from gm_jax.experiment import Experiment, Training
 from gm_jax.model import Metrics, TrainState
-from gm_jax.rng import rngs_from_seed
+from gm_jax.rng import Rngs, rngs_from_seed
 from gm_jax.training.checkpoint import Checkpoints
 from gm_jax.training.folder import RunFolder, locked
 from gm_jax.training.pictures import Painter
@@ -57,7 +57,7 @@ def train(experiment: Experiment, folder: Path) -> TrainResult:
     run = RunFolder(folder)
     splits = open_splits(experiment)
     mesh = DataMesh(experiment.data.batch_size, experiment.sharding.data)
-    monitor_name(experiment)
+    check_monitor(experiment, splits)
     run.claim(experiment)
     with (
         locked(folder),
@@ -186,9 +186,7 @@ class _Loop:
                 items = [next(stream) for _ in range(size)]
                 yield jax.tree.map(lambda *xs: np.stack(xs), *items), size
 
-    def _at(
-        self, step: int, state: TrainState, stopping: bool, say: Callable[[str], None]
-    ) -> None:
+    def _at(self, step: int, state: TrainState, stopping: bool, say: Callable[[str], None]) -> None:
         """What is due after `step`."""
         training = self.training
         last = step == training.num_steps
@@ -246,7 +244,7 @@ class _Loop:
         figures = self.evaluator.figures(state, self.splits["valid"])
         self.records.write(step, "valid", {name: f.value for name, f in figures.items()})
         name = monitor_name(self.experiment)
-        monitored = pick_monitored(figures, name)
+        monitored = figures[name].value
         if not math.isfinite(monitored):
             raise self._non_finite(step, {f"validation {name}": monitored})
         self.headline[f"valid {name}"] = monitored
@@ -254,17 +252,24 @@ class _Loop:
         return monitored
 
 
-def pick_monitored(figures: dict[str, Figure], name: str) -> float:
-    """The value of the monitored figure.
+def check_monitor(experiment: Experiment, splits: dict[str, Split]) -> None:
+    """Looks, before anything is computed, whether the model reports the monitored figure.
 
     Raises:
-      UserError: where the model reports no such figure, naming those it does.
+      UserError: where it does not, naming those it reports.
     """
+    if "valid" not in splits or not experiment.training.eval_every:
+        return
+    model, name = experiment.model, monitor_name(experiment)
+    batch = example_batch(experiment, splits, 1)
+    figures = jax.eval_shape(
+        lambda key: model.evaluate(model.init(Rngs(key), splits["train"].spec), batch, Rngs(key)),
+        jax.random.key(0),
+    )
     if name not in figures:
         raise UserError(
             f"training.monitor is {name}, but the model reports {', '.join(sorted(figures))}"
         )
-    return figures[name].value
 
 
 def example_batch(experiment: Experiment, splits: dict[str, Split], num: int = 16) -> Any:
@@ -306,4 +311,3 @@ class _Patience:
     def exhausted(self) -> bool:
         patience = self.training.patience
         return patience is not None and self.bad >= patience
-

@@ -1,0 +1,25 @@
+"""Denoising autoencoder: convolutions 64, 64, 32 with pooling, mirrored; noise of 0.4.
+
+Paper: Vincent et al. 2008, "Extracting and composing robust features with denoising autoencoders"
+Command: gm-jax train mnist/denoising_ae
+"""
+
+from gm_jax.data import Data, Tfds
+from gm_jax.experiment import Experiment, Training
+from gm_jax.models.autoencoder import Autoencoder
+from gm_jax.nets.coders import ConvCoder
+from gm_jax.optimizer import Optimizer
+
+
+def get_config() -> Experiment:
+    return Experiment(
+        data=Data(source=Tfds("mnist"), train="train[:55000]", valid="train[55000:]"),
+        model=Autoencoder(
+            coder=ConvCoder(features=(64, 64), strides=(2, 2), dense=None, pooling=True),
+            latent_dim=32,
+            loss="bce",
+            noise=0.4,
+            optimizer=Optimizer(learning_rate=1e-3),
+        ),
+        training=Training(num_steps=4300, eval_every=430, sample_every=430),  # 10 epochs
+    )

@@ -1,0 +1,235 @@
+"""What each command does. Imported only when one runs: jax comes with it."""
+
+import dataclasses
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from clu import parameter_overview
+
+from gm_jax.data.image_file import read_images
+from gm_jax.errors import UserError
+from gm_jax.evaluation import Figure
+from gm_jax.experiment import Experiment
+from gm_jax.run import Run, default_folder, finished_run, open_run
+from gm_jax.training.folder import RunFolder
+from gm_jax.training.loop import TrainResult, train
+from gm_jax.training.records import Records
+from gm_jax.viz.curves import plot_curves
+from gm_jax.viz.grids import image_grid, save_png, side_by_side
+
+LABELS = {
+    "neg_elbo": "−ELBO (nats)",
+    "neg_log_prob": "−log p (nats)",
+    "bits_per_dim": "bits/dim",
+    "neg_log_prob_bits_per_dim": "bits/dim of −log p",
+    "reconstruction": "reconstruction (nats)",
+    "kl": "KL (nats)",
+    "psnr": "PSNR (dB)",
+}
+
+
+def say(topic: str, text: str) -> None:
+    """One line of a command's report."""
+    print(f"{topic:<9} {text}", flush=True)
+
+
+def show_figures(topic: str, figures: dict[str, Figure]) -> None:
+    """One line a figure: value, standard error, kind and number of examples."""
+    for name, figure in figures.items():
+        label = LABELS.get(name, name)
+        say(
+            topic,
+            f"{label:<22} {figure.value:10.4f} ± {figure.stderr:.4f}  "
+            f"({figure.kind}, {figure.n:,} examples)",
+        )
+        topic = ""
+
+
+def run_training(experiment: Experiment, folder: Path | None) -> int:
+    """Trains (or resumes), evaluates, paints; returns the exit code."""
+    folder = default_folder(experiment) if folder is None else folder
+    devices = jax.devices()
+    say(
+        "gm-jax",
+        f"Python {platform.python_version()} · jax {jax.__version__} · "
+        f"{len(devices)} {devices[0].platform} ({os.cpu_count()} cores)",
+    )
+    spec = experiment.data.spec
+    say(
+        "data",
+        f"{experiment.name} · {'x'.join(map(str, spec.shape))} · {spec.num_levels} levels · "
+        f"batch {experiment.data.batch_size}",
+    )
+    result = train(experiment, folder)
+    say_how_it_ended(experiment, folder, result)
+    if result.signum is not None:
+        return 128 + result.signum
+    run = finished_run(experiment, folder, result)
+    figures = run.evaluate("test")
+    show_figures("test", figures)
+    record_figures(run, "test", figures)
+    pictures = [*run.paint("final"), draw_curves(folder)]
+    say("pictures", " · ".join(map(str, pictures)))
+    say("next", next_commands(run))
+    return 0
+
+
+def say_how_it_ended(experiment: Experiment, folder: Path, result: TrainResult) -> None:
+    """Parameters, steps, and whether it was resumed or stopped."""
+    num_params = parameter_overview.count_parameters(result.state.params)
+    step = int(result.state.step)
+    if result.resumed_at == step:
+        note = "trained already: a larger --training.num-steps goes on"
+    elif result.signum is not None:
+        note = f"saved at step {step:,} · the same command resumes"
+    elif result.stopped_early:
+        note = "stopped early: no better validation figure"
+    else:
+        note = f"resumed at step {result.resumed_at:,}" if result.resumed_at else "trained"
+    say("run", f"{folder} · {num_params:,} parameters · step {step:,} · {note}")
+
+
+def next_commands(run: Run) -> str:
+    """What to try next."""
+    commands = [
+        f"gm-jax {name} {run.folder}"
+        for name, method in (("sample", "sample"), ("interpolate", "decode"))
+        if hasattr(run.model, method)
+    ]
+    return "   ".join([*commands, "gm-jax list"])
+
+
+def record_figures(run: Run, phase: str, figures: dict[str, Figure]) -> None:
+    """Adds the figures to metrics.jsonl."""
+    with Records(run.folder) as records:
+        records.write(run.step, phase, {name: f.value for name, f in figures.items()})
+
+
+def draw_curves(folder: Path) -> Path:
+    """Draws loss and figures against steps; returns the picture's path."""
+    out = folder / "curves.png"
+    plot_curves([RunFolder(folder).metrics], out)
+    return out
+
+
+def run_evaluation(
+    folder: Path, split: str, step: str | None, num_samples: int | None, as_json: bool
+) -> None:
+    """Figures of a run over a split."""
+    run = open_run(folder, parse_step(step))
+    if num_samples is not None and num_samples < 0:
+        raise UserError(f"--num-samples must be 0 or greater, not {num_samples}")
+    figures = run.evaluate(split, num_samples)
+    if as_json:
+        import json
+
+        plain = {name: dataclasses.asdict(f) for name, f in figures.items()}
+        print(json.dumps({"run": str(folder), "step": run.step, "split": split, **plain}))
+        return
+    say("run", f"{folder} · step {run.step:,}")
+    show_figures(split, figures)
+
+
+def run_sampling(
+    folder: Path,
+    num: int,
+    seed: int,
+    means: bool,
+    label: int | None,
+    step: str | None,
+    out: Path | None,
+) -> None:
+    """Draws images to a PNG grid or an .npz of levels."""
+    run = open_run(folder, parse_step(step))
+    condition = None if label is None else np.full((num,), check_label(run, label), np.int32)
+    images = run.sample_means(num, seed) if means else run.sample(num, seed, condition)
+    out = RunFolder(folder).samples / f"seed_{seed}.png" if out is None else out
+    save_images(out, images, run)
+    say("samples", f"{out} · {num} images · seed {seed}")
+
+
+def check_label(run: Run, label: int) -> int:
+    """A label the data have.
+
+    Raises:
+      UserError: for a label out of range, or data without labels.
+    """
+    num_classes = run.spec.num_classes
+    if num_classes is None:
+        raise UserError(f"--label {label}: the data of {run.folder} have no labels")
+    if not 0 <= label < num_classes:
+        raise UserError(f"--label must be 0 to {num_classes - 1}, not {label}")
+    return label
+
+
+def run_reconstruction(
+    folder: Path, images: tuple[Path, ...], num: int, split: str, step: str | None, out: Path | None
+) -> None:
+    """Originals above their reconstructions."""
+    run = open_run(folder, parse_step(step))
+    batch: Any = read_images(images, run.spec) if images else run.batch(num, split)
+    originals = batch["image"] if isinstance(batch, dict) else batch
+    out = RunFolder(folder).samples / "reconstructions.png" if out is None else out
+    grid = side_by_side([originals, run.reconstruct(batch)], run.spec.num_levels)
+    save_grid(out, grid)
+    say("pictures", f"{out} · {len(originals)} images above their reconstructions")
+
+
+def run_interpolation(
+    folder: Path, num: int, lines: int, split: str, step: str | None, out: Path | None
+) -> None:
+    """Lines of images between pairs of a split."""
+    run = open_run(folder, parse_step(step))
+    if lines < 1:
+        raise UserError(f"--lines must be at least 1, not {lines}")
+    images = run.batch(2 * lines, split)["image"]
+    if len(images) < 2 * lines:
+        raise UserError(f"--lines {lines} needs {2 * lines} images; {split} has {len(images)}")
+    between = run.interpolate(images[0::2], images[1::2], num)
+    out = RunFolder(folder).samples / "interpolation.png" if out is None else out
+    flat = between.reshape(-1, *between.shape[2:])
+    save_grid(out, image_grid(flat, run.spec.num_levels, num_columns=num))
+    say("pictures", f"{out} · {lines} lines of {num} images")
+
+
+def save_images(out: Path, images: np.ndarray, run: Run) -> None:
+    """A grid as PNG, or the levels as npz, by the file's ending.
+
+    Raises:
+      UserError: for another ending.
+    """
+    if out.suffix == ".npz":
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with out.open("wb") as file:
+            np.savez_compressed(file, image=images, num_levels=run.spec.num_levels)
+        return
+    save_grid(out, image_grid(images, run.spec.num_levels))
+
+
+def save_grid(out: Path, grid: np.ndarray) -> None:
+    """Writes a PNG, making its folder.
+
+    Raises:
+      UserError: for another ending than .png.
+    """
+    if out.suffix != ".png":
+        raise UserError(f"--out {out}: the file must end in .png (or .npz for samples)")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    save_png(out, grid)
+
+
+def parse_step(step: str | None) -> Any:
+    """A step number, "latest", "best" or None.
+
+    Raises:
+      UserError: for anything else.
+    """
+    if step is None or step in ("latest", "best"):
+        return step
+    if not step.isdigit():
+        raise UserError(f'--step must be a number, "latest" or "best", not {step}')
+    return int(step)

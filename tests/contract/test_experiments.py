@@ -1,0 +1,98 @@
+"""Every experiment, in miniature, through fit, evaluate, sample, save, resume and open.
+
+New files in experiments/ are found by themselves.
+"""
+
+import dataclasses
+import math
+
+import chex
+import jax
+import numpy as np
+import pytest
+
+import gm_jax
+from gm_jax.errors import UserError
+from gm_jax.experiment_file import find_experiments, load
+from gm_jax.model import Encodes, HasLogProb, Model, Reconstructs, SampleMeans, Samples
+from gm_jax.training.records import read_records
+
+EXPERIMENTS = [e.name for e in find_experiments()]
+
+
+def plain(state):
+    """The leaves of a state as NumPy arrays, the key as its words."""
+    state = state.replace(key=jax.random.key_data(state.key))
+    return jax.tree.map(np.asarray, state)
+
+
+@pytest.fixture(scope="module")
+def quick():
+    """Loads an experiment in miniature; skips where its data are not there."""
+
+    def get(name):
+        experiment = load(name).quick()
+        try:
+            assert experiment.data.spec.num_dims > 0
+        except UserError as error:
+            pytest.skip(f"real data: {error}")
+        return experiment
+
+    return get
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_fit_evaluate_sample_save_resume(name, quick, tmp_path):
+    experiment = quick(name)
+    assert isinstance(experiment.model, Model)
+    run = gm_jax.fit(experiment, tmp_path / "straight")
+    spec = run.spec
+
+    # Half the steps, then the other half: the same bits in every leaf, the same record.
+    half = dataclasses.replace(
+        experiment, training=dataclasses.replace(experiment.training, num_steps=2)
+    )
+    gm_jax.fit(half, tmp_path / "resumed")
+    resumed = gm_jax.fit(experiment, tmp_path / "resumed")
+    at_the_end = gm_jax.open(tmp_path / "straight", step="latest")
+    chex.assert_trees_all_equal(
+        plain(gm_jax.open(tmp_path / "resumed", step="latest").state), plain(at_the_end.state)
+    )
+    assert resumed.step == run.step
+
+    def record(folder):
+        lines = read_records(tmp_path / folder / "metrics.jsonl")
+        return [{k: v for k, v in line.items() if k != "time"} for line in lines]
+
+    assert record("straight") == record("resumed")
+
+    # Opened again it gives the same figures.
+    again = gm_jax.open(tmp_path / "straight")
+    figures = run.evaluate("test")
+    assert figures
+    for key, figure in again.evaluate("test").items():
+        assert math.isfinite(figure.value), key
+        assert figure == figures[key]
+        assert figure.n == min(24, figure.n)
+
+    # Whatever else the family can do gives images of the right kind.
+    batch = run.batch(3)
+    made = {}
+    if isinstance(run.model, Samples):
+        made["sample"] = run.sample(3)
+        np.testing.assert_array_equal(made["sample"], again.sample(3))
+        assert (made["sample"] != run.sample(3, seed=1)).any()
+    if isinstance(run.model, SampleMeans):
+        made["sample_means"] = run.sample_means(3)
+    if isinstance(run.model, Reconstructs):
+        made["reconstruct"] = run.reconstruct(batch)
+    if isinstance(run.model, Encodes):
+        made["decode"] = run.decode(run.encode(batch))
+        chex.assert_shape(run.interpolate(batch["image"], batch["image"], 4), (3, 4, *spec.shape))
+    if isinstance(run.model, HasLogProb):
+        chex.assert_shape(run.log_prob(batch, 2), (3,))
+    for images in made.values():
+        chex.assert_shape(images, (3, *spec.shape))
+        chex.assert_type(images, np.uint8)
+        assert images.max() < spec.num_levels
+    assert list((tmp_path / "straight" / "samples").glob("step_*.png"))

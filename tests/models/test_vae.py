@@ -1,0 +1,202 @@
+"""The VAE against closed forms."""
+
+import math
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from gm_jax.data.spec import DataSpec
+from gm_jax.errors import UserError
+from gm_jax.functional.dequantization import uniform_dequantize
+from gm_jax.models.vae import VAE
+from gm_jax.nets.coders import ConvCoder, DenseCoder
+from gm_jax.optimizer import Optimizer
+from gm_jax.rng import rngs_from_seed
+
+SPEC = DataSpec((2, 2, 1), num_levels=8)
+D, K, SIGMA = 4, 2, 0.3
+
+
+@pytest.fixture(scope="module")
+def linear():
+    """A linear-Gaussian VAE with known weights, three images, and its parts in NumPy."""
+    model = VAE(coder=DenseCoder(hidden=()), latent_dim=K, likelihood="gaussian", scale=SIGMA)
+    state = model.init(rngs_from_seed(0).at("init"), SPEC)
+    rng = np.random.default_rng(0)
+    w, b = rng.normal(0, 0.4, (K, D)), rng.normal(0.5, 0.1, D)
+    a, c = rng.normal(0, 0.5, (D, K)), rng.normal(0, 0.2, K)
+    log_var = np.array([-0.7, -1.2])
+    encoder = {
+        "kernel": jnp.asarray(np.stack([a, np.zeros((D, K))], -1).reshape(D, 2 * K), jnp.float32),
+        "bias": jnp.asarray(np.stack([c, log_var], -1).reshape(-1), jnp.float32),
+    }
+    decoder = {"kernel": jnp.asarray(w, jnp.float32), "bias": jnp.asarray(b, jnp.float32)}
+    params = {
+        "encoder": {"MLP_0": {"Dense_0": encoder}},
+        "decoder": {"MLP_0": {"Dense_0": decoder}},
+    }
+    chex.assert_trees_all_equal_shapes(params, state.params)
+    images = rng.integers(0, 8, (3, 2, 2, 1)).astype(np.uint8)
+    return model, state.replace(params=params), images, (w, b, a, c, log_var)
+
+
+def test_neg_elbo_is_its_closed_form(linear):
+    model, state, images, (w, b, a, c, log_var) = linear
+    levels = images.reshape(3, D)
+    mean = levels / 7 @ a + c  # [3, K]
+    variance = np.exp(log_var)
+    # x = (levels + u) / 8 with u ~ U[0, 1): its mean, and its variance 1 / (12 * 64) a value.
+    residual = (((levels + 0.5) / 8 - mean @ w - b) ** 2).sum(1) + D / (12 * 64)
+    spread = (variance[:, None] * w**2).sum()
+    log_px_z = -D / 2 * math.log(2 * math.pi * SIGMA**2) - (residual + spread) / (2 * SIGMA**2)
+    kl = 0.5 * (mean**2 + variance - log_var - 1).sum(1)
+    expected = -(log_px_z - D * math.log(8)) + kl
+
+    draw = jax.jit(
+        jax.vmap(lambda i: model.evaluate(state, {"image": images}, rngs_from_seed(0).at(i)))
+    )
+    figures = draw(jnp.arange(20_000))
+    chex.assert_shape(figures["neg_elbo"], (20_000, 3))
+    samples = np.asarray(figures["neg_elbo"], np.float64)
+    stderr = samples.std(0) / math.sqrt(len(samples))
+    np.testing.assert_array_less(np.abs(samples.mean(0) - expected), 5 * stderr)
+    assert stderr.max() < 0.05
+    np.testing.assert_allclose(figures["kl"][0], kl, rtol=1e-5)
+    np.testing.assert_allclose(
+        figures["bits_per_dim"], figures["neg_elbo"] / (D * math.log(2)), rtol=1e-6
+    )
+
+
+def test_iwae_grows_with_k_and_meets_the_exact_log_likelihood(linear):
+    model, state, images, (w, b, *_) = linear
+    log_prob = jax.jit(model.log_prob, static_argnums=3)
+    covariance = w.T @ w + SIGMA**2 * np.eye(D)
+
+    def gap(k: int, seed: int) -> np.ndarray:
+        """Exact minus IWAE-K, for the same dequantized images."""
+        rngs = rngs_from_seed(seed)
+        x = np.asarray(uniform_dequantize(rngs("dequantization"), images, 8)).reshape(3, D)
+        exact = stats.multivariate_normal(b, covariance).logpdf(x) - D * math.log(8)
+        return exact - np.asarray(log_prob(state, {"image": images}, rngs, k))
+
+    mean_gaps = [np.mean([gap(k, seed) for seed in range(60)]) for k in (1, 5, 50)]
+    assert mean_gaps[0] > 2 * mean_gaps[1] > 4 * mean_gaps[2] > 0
+    np.testing.assert_allclose(gap(5000, 0), 0.0, atol=0.03)
+
+
+def test_losses_do_not_depend_on_the_batch_size():
+    model = VAE(coder=DenseCoder(hidden=(8,)), latent_dim=2, likelihood="categorical")
+    state = model.init(rngs_from_seed(0), SPEC)
+    image = np.zeros((1, 2, 2, 1), np.uint8)
+    losses = [
+        np.mean(
+            [
+                model.update(state, {"image": np.repeat(image, n, 0)}, rngs_from_seed(s))[1]["loss"]
+                for s in range(64 // n)
+            ]
+        )
+        for n in (4, 64)
+    ]
+    np.testing.assert_allclose(*losses, rtol=0.05)
+
+
+def test_warm_up_and_free_bits_enter_the_loss():
+    batch = {"image": np.full((4, 2, 2, 1), 3, np.uint8)}
+
+    def metrics(**kwargs):
+        model = VAE(coder=DenseCoder(hidden=(8,)), latent_dim=2, likelihood="categorical", **kwargs)
+        state = model.init(rngs_from_seed(0), SPEC)
+        return model.update(state, batch, rngs_from_seed(1))[1]
+
+    plain = metrics()
+    np.testing.assert_allclose(plain["loss"], plain["reconstruction"] + plain["kl"], rtol=1e-6)
+    np.testing.assert_allclose(plain["loss"], plain["neg_elbo"], rtol=1e-6)
+    warm = metrics(warmup_steps=10, beta=2.0)
+    np.testing.assert_allclose(warm["loss"], warm["reconstruction"] + 0.2 * warm["kl"], rtol=1e-6)
+    free = metrics(free_bits=5.0)
+    np.testing.assert_allclose(free["loss"], free["reconstruction"] + 10.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "likelihood",
+    ["bernoulli", "gaussian", "gaussian_learned", "categorical", "discretized_logistic"],
+)
+@pytest.mark.parametrize(
+    "coder",
+    [DenseCoder((8,)), ConvCoder((4, 4), (2, 1), dense=8), ConvCoder((4,), (2,), dense=None)],
+    ids=["dense", "conv", "map"],
+)
+def test_shapes_and_ranges(likelihood, coder):
+    spec = DataSpec((5, 6, 3), num_levels=4)
+    model = VAE(coder=coder, latent_dim=2, likelihood=likelihood)
+    state = model.init(rngs_from_seed(0), spec)
+    rngs, batch = rngs_from_seed(1), {"image": np.ones((7, 5, 6, 3), np.uint8)}
+    for image in (
+        model.sample(state, rngs, 7),
+        model.sample_means(state, rngs, 7),
+        model.reconstruct(state, rngs, batch),
+        model.decode(state, model.encode(state, batch)),
+    ):
+        chex.assert_shape(image, (7, 5, 6, 3))
+        chex.assert_type(image, np.uint8)
+        assert int(image.max()) <= 3
+    figures = model.evaluate(state, batch, rngs)
+    chex.assert_tree_all_finite(figures)
+    for value in figures.values():
+        chex.assert_shape(value, (7,))
+    assert ("bits_per_dim" in figures) == (likelihood != "bernoulli")
+    assert model.figure_kinds(spec)["neg_elbo"] == (
+        "surrogate" if likelihood == "bernoulli" else "bound"
+    )
+
+
+def test_the_probabilities_of_all_images_sum_to_one():
+    """exp(log p) of a VAE whose decoder ignores z, over all 3^4 images."""
+    spec = DataSpec((2, 2, 1), num_levels=3)
+    grid = np.stack(np.meshgrid(*[np.arange(3)] * 4, indexing="ij"), -1).reshape(-1, 2, 2, 1)
+    for likelihood in ("categorical", "discretized_logistic"):
+        model = VAE(coder=DenseCoder(()), latent_dim=2, likelihood=likelihood)
+        state = model.init(rngs_from_seed(0), spec)
+        decoder = state.params["decoder"]["MLP_0"]["Dense_0"]
+        decoder["kernel"] = 0.0 * decoder["kernel"]
+        decoder["bias"] = jax.random.normal(jax.random.key(0), decoder["bias"].shape)
+        # A posterior equal to the prior: IWAE is then exact for any K.
+        encoder = state.params["encoder"]["MLP_0"]["Dense_0"]
+        state.params["encoder"]["MLP_0"]["Dense_0"] = jax.tree.map(jnp.zeros_like, encoder)
+        log_prob = model.log_prob(state, {"image": grid.astype(np.uint8)}, rngs_from_seed(0))
+        np.testing.assert_allclose(np.exp(log_prob).sum(), 1.0, atol=1e-5)
+
+
+def test_bfloat16_computes_close_to_float32():
+    batch = {"image": np.arange(4 * 64).reshape(4, 8, 8, 1).astype(np.uint8)}
+    spec, results = DataSpec((8, 8, 1)), {}
+    for dtype in ("float32", "bfloat16"):
+        model = VAE(coder=ConvCoder((4,), (2,), dense=8), latent_dim=2, dtype=dtype)
+        state = model.init(rngs_from_seed(0), spec)
+        chex.assert_trees_all_equal_dtypes(state.params, jax.tree.map(jnp.float32, state.params))
+        new_state, metrics = model.update(state, batch, rngs_from_seed(1))
+        assert metrics["loss"].dtype == jnp.float32
+        results[dtype] = float(metrics["loss"])
+        chex.assert_tree_all_finite(new_state.params)
+    np.testing.assert_allclose(results["bfloat16"], results["float32"], rtol=0.02)
+
+
+def test_the_moving_average_is_what_is_evaluated():
+    optimizer = Optimizer(learning_rate=0.1, ema_decay=0.5)
+    model = VAE(coder=DenseCoder(()), latent_dim=1, likelihood="categorical", optimizer=optimizer)
+    state = model.init(rngs_from_seed(0), SPEC)
+    batch = {"image": np.ones((2, 2, 2, 1), np.uint8)}
+    new_state, _ = model.update(state, batch, rngs_from_seed(0))
+    expected = jax.tree.map(lambda old, new: (old + new) / 2, state.params, new_state.params)
+    chex.assert_trees_all_close(new_state.eval_params, expected, rtol=1e-6)
+
+
+def test_a_condition_is_refused():
+    model = VAE(coder=DenseCoder(()), latent_dim=1)
+    state = model.init(rngs_from_seed(0), SPEC)
+    with pytest.raises(UserError, match="takes no condition"):
+        model.sample(state, rngs_from_seed(0), 1, condition=np.zeros(1, np.int32))

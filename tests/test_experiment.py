@@ -1,0 +1,134 @@
+"""Experiments as values: fields, files, JSON."""
+
+import dataclasses
+import json
+
+import pytest
+
+from gm_jax import experiment_file
+from gm_jax.data.config import Data
+from gm_jax.errors import ConfigError, UserError
+from gm_jax.experiment import Experiment, Training
+from gm_jax.experiment_json import differences, from_plain, load_json, to_plain
+from gm_jax.models.vae import VAE
+from gm_jax.nets.coders import ConvCoder
+from gm_jax.optimizer import Optimizer
+
+
+@pytest.fixture
+def experiment():
+    return Experiment(data=Data(), model=VAE(coder=ConvCoder()), name="digits/test")
+
+
+def test_replace_by_dotted_path(experiment):
+    changed = experiment.replace(**{"model.latent-dim": 3, "model.coder.features": (4, 8)})
+    assert changed.model.latent_dim == 3
+    assert changed.model.coder.features == (4, 8)
+    assert experiment.model.latent_dim == 16
+
+
+def test_replace_names_the_nearest_field(experiment):
+    with pytest.raises(
+        UserError, match=r"no field model.latnet_dim. Did you mean model.latent-dim"
+    ):
+        experiment.replace(**{"model.latnet_dim": 3})
+    with pytest.raises(UserError, match="no field model.latent_dim.x"):
+        experiment.replace(**{"model.latent_dim.x": 3})
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: VAE(latent_dim=0), "VAE.latent_dim must be greater than 0, not 0"),
+        (lambda: VAE(beta=-1.0), "VAE.beta must be 0 or greater"),
+        (lambda: Training(num_steps=-5), "Training.num_steps must be greater than 0"),
+        (lambda: Optimizer(ema_decay=1.0), "Optimizer.ema_decay must be in"),
+        (lambda: Optimizer(schedule="cosine"), "needs Optimizer.decay_steps"),
+        (lambda: ConvCoder(features=(8,), strides=(1, 2)), "ConvCoder.strides needs one entry"),
+    ],
+)
+def test_impossible_values_are_refused_when_built(make, message):
+    with pytest.raises(ConfigError, match=message):
+        make()
+
+
+def test_json_round_trip(experiment):
+    text = json.dumps(to_plain(experiment))
+    assert from_plain(json.loads(text)) == experiment
+
+
+def test_json_of_every_experiment_round_trips():
+    for found in experiment_file.find_experiments():
+        loaded = experiment_file.load(str(found.path))
+        assert from_plain(json.loads(json.dumps(to_plain(loaded)))) == loaded
+        assert loaded.name == found.name
+
+
+def test_json_executes_nothing(tmp_path):
+    trap = {"class": "os:system", "command": "true"}
+    path = tmp_path / "experiment.json"
+    path.write_text(json.dumps({"experiment": trap}))
+    with pytest.raises(UserError, match="no config class"):
+        load_json(path)
+    path.write_text(json.dumps({"experiment": {"class": "antigravity:fly"}}))
+    with pytest.raises(UserError, match="import antigravity before opening"):
+        load_json(path)
+
+
+def test_json_of_another_version(experiment, tmp_path):
+    plain = to_plain(experiment)
+    plain["model"]["flux"] = 1
+    with pytest.raises(UserError, match="VAE has no field flux"):
+        from_plain(plain)
+
+
+def test_differences_name_the_field(experiment):
+    other = experiment.replace(**{"model.beta": 2.0})
+    assert differences(experiment, other) == ["model.beta is 1.0 there and 2.0 here"]
+    assert differences(experiment, dataclasses.replace(experiment)) == []
+
+
+def test_files_are_found_by_name_and_by_path(tmp_path, monkeypatch):
+    assert experiment_file.load("digits/vae").name == "digits/vae"
+    folder = tmp_path / "experiments" / "mine"
+    folder.mkdir(parents=True)
+    source = experiment_file.resolve("digits/vae").read_text()
+    (folder / "one.py").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    names = [e.name for e in experiment_file.find_experiments()]
+    assert "mine/one" in names
+    assert "digits/vae" in names  # bundled ones stay in sight
+    assert experiment_file.load("mine/one").name == "mine/one"
+    assert experiment_file.load("experiments/mine/one.py").name == "mine/one"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def get_config(:\n", r"one.py:1: syntax error"),
+        ("import nothing_of_this_name\n", r"one.py:1: ModuleNotFoundError"),
+        ("x = 1\n", "defines no get_config"),
+        ("def get_config():\n    return 3\n", "must return an Experiment, not 3"),
+        ("def get_config():\n    raise KeyError('a')\n", r"one.py:2: KeyError"),
+    ],
+)
+def test_bad_files_get_one_line(tmp_path, text, message):
+    path = tmp_path / "one.py"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message) as caught:
+        experiment_file.load(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_names_get_the_nearest():
+    with pytest.raises(UserError, match="Did you mean digits/vae"):
+        experiment_file.load("digits/vea")
+    with pytest.raises(UserError, match="there is no file"):
+        experiment_file.load("nowhere.py")
+
+
+def test_every_experiment_says_what_it_is():
+    for found in experiment_file.find_experiments():
+        assert found.title, found.name
+        assert found.minutes, f"{found.name} states no Minutes"
+        assert found.score, f"{found.name} states no Score"
