@@ -15,7 +15,7 @@ from gm_jax.data.spec import DataSpec
 from gm_jax.data.tfds_source import PreparedExamples
 from gm_jax.errors import UserError
 
-_NAME = "sklearn_digits"
+DIGITS_NAME = "sklearn_digits"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Digits(Source):
         return DataSpec((8, 8, 1), num_levels=17, num_classes=10)
 
     def open(self, split: str) -> Examples:
-        prepared = find_prepared(_NAME) or prepare_digits()
+        prepared = find_prepared(DIGITS_NAME) or prepare_digits()
         return PreparedExamples(prepared, split, num_levels=17)
 
 
@@ -57,13 +57,13 @@ def prepare_digits(folder: pathlib.Path | None = None) -> Prepared:
     try:
         _write(aside)
         try:
-            os.rename(aside / _NAME, target / _NAME)
+            os.rename(aside / DIGITS_NAME, target / DIGITS_NAME)
         except OSError:
-            if find_prepared(_NAME, dirs=(target,)) is None:
+            if find_prepared(DIGITS_NAME, dirs=(target,)) is None:
                 raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    prepared = find_prepared(_NAME, dirs=(target,))
+    prepared = find_prepared(DIGITS_NAME, dirs=(target,))
     assert prepared is not None
     return prepared
 

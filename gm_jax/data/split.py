@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gm_jax.data.decoded_cache import decoded
 from gm_jax.data.source import Examples
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.transforms import FixedTransform, Transform
@@ -17,6 +18,7 @@ from gm_jax.rng import rngs_from_seed
 NumpyBatch = dict[str, np.ndarray]
 
 _CHUNK = 1024  # examples read at a time, so that large originals need not all be held at once
+_WORTH_KEEPING = 4096  # examples: a second or more of decoding
 
 
 def gather(arrays: Mapping[str, jax.Array], indices: jax.Array) -> dict[str, jax.Array]:
@@ -100,7 +102,7 @@ class Split:
         if self.num_examples == 0:
             raise UserError(f"the split {self._title} has no examples")
         self.resident = self.num_examples * self._stored_spec.num_dims <= resident_bytes
-        self.arrays = self._read(np.arange(self.num_examples)) if self.resident else None
+        self.arrays = self._read_all() if self.resident else None
         # Two epochs, because a batch may lie across the end of one.
         self._permutation = functools.lru_cache(maxsize=2)(self._draw_permutation)
 
@@ -169,6 +171,17 @@ class Split:
             order = np.asarray(jax.random.permutation(key, self.num_examples), np.int32)
         order.setflags(write=False)
         return order
+
+    def _read_all(self) -> NumpyBatch:
+        def read() -> NumpyBatch:
+            return self._read(np.arange(self.num_examples))
+
+        fingerprint = self._examples.fingerprint
+        # A transform from elsewhere may be edited without its repr changing.
+        ours = all(type(t).__module__ == FixedTransform.__module__ for t in self._fixed)
+        if fingerprint is None or not ours or self.num_examples < _WORTH_KEEPING:
+            return read()
+        return decoded((fingerprint, self.num_examples, self._source_spec, self._fixed), read)
 
     def _read(self, indices: np.ndarray) -> NumpyBatch:
         """Reads, transforms and checks the examples at `indices`."""

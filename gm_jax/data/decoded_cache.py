@@ -1,0 +1,49 @@
+"""Keeps the decoded arrays of a split, so that 60,000 PNG files are decoded once, not every run."""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable
+
+import numpy as np
+
+from gm_jax.data.dirs import cache_dir, is_writable
+
+_FORMAT = 1  # goes up when a transform or a decoder of ours gives other bits than before
+
+
+def decoded(key: object, read: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """`read()`, or what it gave before for this key.
+
+    Args:
+      key: its repr says all that the arrays depend on.
+      read: reads and decodes the arrays.
+
+    Returns:
+      The arrays. A folder that cannot be written to, or a damaged file, costs time only.
+    """
+    import PIL
+
+    digest = hashlib.sha1(repr((_FORMAT, PIL.__version__, key)).encode()).hexdigest()
+    folder = cache_dir() / "decoded"
+    path = folder / f"{digest}.npz"
+    try:
+        with path.open("rb") as file, np.load(file) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        pass  # not there yet, or damaged
+    arrays = read()
+    if is_writable(folder):
+        with contextlib.suppress(OSError):
+            # Written aside and renamed: a reader sees all of a file or none of it.
+            handle, aside = tempfile.mkstemp(suffix=".part", dir=folder)
+            try:
+                with os.fdopen(handle, "wb") as out:
+                    np.savez(out, **arrays)  # type: ignore[arg-type]
+                os.replace(aside, path)
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(aside)
+    return arrays
