@@ -1,0 +1,256 @@
+"""The three bilinear maps of a convolution, each with gradients made of the other two.
+
+A convolution y = conv(x, w) is one trilinear form <conv(x, w), dy> read three ways:
+
+    convolve(x, w)          -> y   [B, *out, O]
+    input_gradient(dy, w)   -> x   [B, *in, C]
+    kernel_gradient(x, dy)  -> w   [*kernel, C, O]
+
+Each is linear in both its arguments, so the gradient of any one is the other two, and
+gradients of every order (a gradient penalty takes the second) stay inside the three.
+
+On a GPU or TPU all three are XLA's own. On a CPU XLA's forward convolution is fast, but what
+its autodiff emits for the other two is not: the kernel gradient often, and both of them inside
+a loop, fall to a naive nest of loops. There the input gradient is written as one more forward
+convolution, with the kernel flipped, and the kernel gradient as patches and a matrix product.
+"""
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+# Patches are gathered at most this many bytes at a time: a 3x3 kernel's patches are nine times
+# the activations, and gathering them row by row costs no time on the CPUs measured.
+PATCH_BYTES = 64 * 2**20
+
+
+@dataclasses.dataclass(frozen=True)
+class Window:
+    """What of a convolution is known when it is traced; sizes are those of spatial axes.
+
+    Output position o meets input position m at kernel tap t where
+    ``o * strides + t * kernel_dilation == m * input_dilation + padding[0]``.
+    """
+
+    input_size: tuple[int, ...]
+    kernel_size: tuple[int, ...]
+    strides: tuple[int, ...]
+    padding: tuple[tuple[int, int], ...]
+    input_dilation: tuple[int, ...]
+    kernel_dilation: tuple[int, ...]
+    precision: Any = None
+
+    @property
+    def flipped_padding(self) -> tuple[int, ...]:
+        """Low padding of the window that leads from the output back to the input."""
+        return tuple(
+            (k - 1) * d - low
+            for k, d, (low, _) in zip(
+                self.kernel_size, self.kernel_dilation, self.padding, strict=True
+            )
+        )
+
+
+def xla_convolution(x: jax.Array, w: jax.Array, window: Window) -> jax.Array:
+    """XLA's convolution of x [B, *in, C] with w [*kernel, C, O]: [B, *out, O]."""
+    axes = "DHW"[-len(window.kernel_size) :]
+    return lax.conv_general_dilated(
+        x,
+        w,
+        window.strides,
+        window.padding,
+        lhs_dilation=window.input_dilation,
+        rhs_dilation=window.kernel_dilation,
+        dimension_numbers=(f"N{axes}C", f"{axes}IO", f"N{axes}C"),
+        precision=window.precision,
+    )
+
+
+def _flip(w: jax.Array) -> jax.Array:
+    """Every spatial axis reversed, the two channel axes swapped."""
+    return jnp.flip(w, tuple(range(w.ndim - 2))).swapaxes(-1, -2)
+
+
+def _input_gradient_cpu(dy: jax.Array, w: jax.Array, window: Window) -> jax.Array:
+    """The input gradient as a forward convolution of dy with the flipped kernel."""
+    high = tuple(
+        (m - 1) * ld + (k - 1) * d - low - (o - 1) * s
+        for m, ld, k, d, low, o, s in zip(
+            window.input_size,
+            window.input_dilation,
+            window.kernel_size,
+            window.kernel_dilation,
+            window.flipped_padding,
+            dy.shape[1:-1],
+            window.strides,
+            strict=True,
+        )
+    )
+    back = dataclasses.replace(
+        window,
+        input_size=dy.shape[1:-1],
+        strides=window.input_dilation,
+        padding=tuple(zip(window.flipped_padding, high, strict=True)),
+        input_dilation=window.strides,
+    )
+    return xla_convolution(dy, _flip(w), back)
+
+
+def _input_gradient_xla(dy: jax.Array, w: jax.Array, window: Window) -> jax.Array:
+    x = jax.ShapeDtypeStruct((dy.shape[0], *window.input_size, w.shape[-2]), dy.dtype)
+    (dx,) = jax.linear_transpose(lambda x: xla_convolution(x, w, window), x)(dy)
+    return dx
+
+
+def _kernel_gradient_xla(x: jax.Array, dy: jax.Array, window: Window) -> jax.Array:
+    w = jax.ShapeDtypeStruct((*window.kernel_size, x.shape[-1], dy.shape[-1]), x.dtype)
+    (dw,) = jax.linear_transpose(lambda w: xla_convolution(x, w, window), w)(dy)
+    return dw
+
+
+def _taps(
+    x: jax.Array,  # [B, *in, C]
+    window: Window,
+    low: tuple[int, ...],
+    strides: tuple[int, ...],
+    size: tuple[int, ...],
+) -> list[jax.Array]:
+    """What each tap of the kernel sees, taps in row-major order: a list of [B, *size, C]."""
+    spans = tuple((n - 1) * s + 1 for n, s in zip(size, strides, strict=True))
+    edges = [
+        (lo, span + (k - 1) * d - lo - n)
+        for lo, span, k, d, n in zip(
+            low, spans, window.kernel_size, window.kernel_dilation, x.shape[1:-1], strict=True
+        )
+    ]
+    x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *((a, b, 0) for a, b in edges), (0, 0, 0)])
+    taps = []
+    for tap in itertools.product(*map(range, window.kernel_size)):
+        start = [t * d for t, d in zip(tap, window.kernel_dilation, strict=True)]
+        stop = [a + span for a, span in zip(start, spans, strict=True)]
+        taps.append(
+            lax.slice(x, [0, *start, 0], [x.shape[0], *stop, x.shape[-1]], [1, *strides, 1])
+        )
+    return taps
+
+
+def _patch_products(taps: list[jax.Array], other: jax.Array, window: Window) -> jax.Array:
+    """For each tap the matrix taps[t]^T other, summed over batch and space: [taps, P, Q]."""
+    contract = tuple(range(other.ndim - 1))
+    per_dot = max(1, PATCH_BYTES // max(1, taps[0].size * taps[0].dtype.itemsize))
+    # Narrow types are widened here: XLA's CPU products of bfloat16 lost a hundredth of the sum, and
+    # some that were asked to add in float32 did not run at all.
+    wide = jnp.promote_types(jnp.float32, other.dtype)
+    dtype, other = other.dtype, other.astype(wide)
+    blocks = []
+    for first in range(0, len(taps), per_dot):
+        group = taps[first : first + per_dot]
+        patches = jnp.concatenate(group, axis=-1).astype(wide)  # [B, *size, taps * P]
+        # The narrower matrix on the left: several times faster where one side has few channels.
+        swap = other.shape[-1] < patches.shape[-1]
+        left, right = (other, patches) if swap else (patches, other)
+        block = lax.dot_general(
+            left,
+            right,
+            ((contract, contract), ((), ())),
+            precision=window.precision,
+        )
+        block = block.T if swap else block
+        blocks.append(block.reshape(len(group), -1, other.shape[-1]))
+    return jnp.concatenate(blocks).astype(dtype)
+
+
+def _kernel_gradient_cpu(x: jax.Array, dy: jax.Array, window: Window) -> jax.Array:
+    """The kernel gradient as patches of the cheaper side times the other side."""
+    channels, features = x.shape[-1], dy.shape[-1]
+    strided, dilated = max(window.strides) > 1, max(window.input_dilation) > 1
+    if dilated and strided:
+        zero = jnp.zeros((), x.dtype)
+        x = lax.pad(
+            x, zero, [(0, 0, 0), *((0, 0, d - 1) for d in window.input_dilation), (0, 0, 0)]
+        )
+        dilated = False
+    shape = (*window.kernel_size, channels, features)
+    if strided or (not dilated and channels < features):
+        low = tuple(lo for lo, _ in window.padding)
+        taps = _taps(x, window, low, window.strides, dy.shape[1:-1])  # [B, *out, C] each
+        return _patch_products(taps, dy, window).reshape(shape)
+    low, size = window.flipped_padding, x.shape[1:-1]
+    taps = _taps(dy, window, low, window.input_dilation, size)  # [B, *in, O] each
+    flipped = _patch_products(taps, x, window)  # [taps, O, C]
+    return _flip(flipped.reshape(*window.kernel_size, features, channels))
+
+
+Bilinear = Callable[[jax.Array, jax.Array, Window], jax.Array]
+
+
+def _by_platform(cpu: Bilinear, default: Bilinear) -> Bilinear:
+    """Chooses when the program is lowered, so that one trace serves every backend."""
+
+    # A jit of its own, so that calls outside a jit compile once per shape and not every time.
+    @functools.partial(jax.jit, static_argnums=2)
+    def chosen(a: jax.Array, b: jax.Array, window: Window) -> jax.Array:
+        result: jax.Array = lax.platform_dependent(
+            a,
+            b,
+            cpu=lambda a, b: cpu(a, b, window),
+            default=lambda a, b: default(a, b, window),
+        )
+        return result
+
+    return chosen
+
+
+_input_gradient = _by_platform(_input_gradient_cpu, _input_gradient_xla)
+_kernel_gradient = _by_platform(_kernel_gradient_cpu, _kernel_gradient_xla)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def convolve(x: jax.Array, w: jax.Array, window: Window) -> jax.Array:
+    """x [B, *in, C] convolved with w [*kernel, C, O]: [B, *out, O]."""
+    return xla_convolution(x, w, window)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def input_gradient(dy: jax.Array, w: jax.Array, window: Window) -> jax.Array:
+    """The gradient of <convolve(x, w), dy> with respect to x: [B, *in, C]."""
+    return _input_gradient(dy, w, window)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def kernel_gradient(x: jax.Array, dy: jax.Array, window: Window) -> jax.Array:
+    """The gradient of <convolve(x, w), dy> with respect to w: [*kernel, C, O]."""
+    return _kernel_gradient(x, dy, window)
+
+
+Pair = tuple[jax.Array, jax.Array]
+
+
+def _keep_both(function: Bilinear) -> Callable[[jax.Array, jax.Array, Window], Any]:
+    return lambda a, b, window: (function(a, b, window), (a, b))
+
+
+def _convolve_backward(window: Window, kept: Pair, dy: jax.Array) -> Pair:
+    x, w = kept
+    return input_gradient(dy, w, window), kernel_gradient(x, dy, window)
+
+
+def _input_gradient_backward(window: Window, kept: Pair, u: jax.Array) -> Pair:
+    dy, w = kept
+    return convolve(u, w, window), kernel_gradient(u, dy, window)
+
+
+def _kernel_gradient_backward(window: Window, kept: Pair, v: jax.Array) -> Pair:
+    x, dy = kept
+    return input_gradient(dy, v, window), convolve(x, v, window)
+
+
+convolve.defvjp(_keep_both(convolve), _convolve_backward)
+input_gradient.defvjp(_keep_both(input_gradient), _input_gradient_backward)
+kernel_gradient.defvjp(_keep_both(kernel_gradient), _kernel_gradient_backward)
