@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gm_jax.data.decoded_cache import decoded
-from gm_jax.data.source import Examples
+from gm_jax.data.source import Example, Examples
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.transforms import FixedTransform, Transform
 from gm_jax.errors import UserError
@@ -189,7 +189,7 @@ class Split:
         labels = []
         for start in range(0, len(indices), _CHUNK):
             chunk = indices[start : start + _CHUNK]
-            examples = [self._examples[int(i)] for i in chunk]
+            examples = self._examples.take(chunk.tolist())
             self._check_dtype(chunk, examples)
             image[start : start + len(chunk)] = self._transform([e["image"] for e in examples])
             labels += [e["label"] for e in examples if "label" in e]
@@ -209,7 +209,7 @@ class Split:
             batches = [transform(batch) for batch in batches]
         return np.concatenate(batches)
 
-    def _check_dtype(self, indices: np.ndarray, examples: list[Mapping[str, Any]]) -> None:
+    def _check_dtype(self, indices: np.ndarray, examples: list[Example]) -> None:
         height, width, channels = self._source_spec.shape
         shape = (height or None, width or None, channels)
         for index, example in zip(indices, examples, strict=True):

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import io
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,14 +46,20 @@ class PreparedExamples(Examples):
         return self._length
 
     def __getitem__(self, index: int) -> Example:
-        from PIL import Image
+        return self.take([index])[0]
 
+    def take(self, indices: Sequence[int]) -> list[Example]:
         try:
-            record = self._records[index]
-            with Image.open(io.BytesIO(record["image"])) as file:
-                image = np.asarray(file.convert(_MODES[self._spec.shape[-1]]))
+            # Many at once: array_record then takes a twentieth of the time for each.
+            return [self._decode(record) for record in self._records.__getitems__(list(indices))]
         except (RuntimeError, OSError, ValueError, KeyError) as error:
             raise damaged(self._prepared, error) from error
+
+    def _decode(self, record: Mapping[str, Any]) -> Example:
+        from PIL import Image
+
+        with Image.open(io.BytesIO(record["image"])) as file:
+            image = np.asarray(file.convert(_MODES[self._spec.shape[-1]]))
         if image.ndim == 2:  # [H, W]
             image = image[..., None]
         example: dict[str, Any] = {"image": image}

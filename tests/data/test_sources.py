@@ -35,10 +35,12 @@ def test_digits_are_scikit_learns():
     seen = []
     for split, is_test in (("train", False), ("test", True)):
         examples = Digits().open(split)
-        for i in range(len(examples)):
-            place = int(examples._records[i]["id"])
-            np.testing.assert_array_equal(examples[i]["image"][..., 0], digits.images[place])
-            assert examples[i]["label"] == digits.target[place]
+        everything = range(len(examples))
+        records = examples._records.__getitems__(list(everything))
+        for record, example in zip(records, examples.take(everything), strict=True):
+            place = int(record["id"])
+            np.testing.assert_array_equal(example["image"][..., 0], digits.images[place])
+            assert example["label"] == digits.target[place]
             assert (place % 6 == 0) == is_test
             seen.append(place)
     assert sorted(seen) == list(range(1797))
