@@ -16,7 +16,9 @@ def keep_freed_memory() -> bool:
 
     XLA on a CPU allocates its buffers anew in every step. By default glibc maps each large one
     from the kernel and unmaps it when freed, so every step pays page faults for the same memory.
-    Afterwards the process keeps its peak memory until it ends.
+    Afterwards the process keeps its peak memory until it ends. Measured on training steps of small
+    convolutional networks (docs/performance.md): no page faults instead of 11,000 to 57,000 a
+    step, 17 to 32 % less processor time, and about twice the peak memory.
 
     Call it once, before the first large allocation. Does nothing where the C library is not
     glibc.
