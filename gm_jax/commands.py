@@ -21,11 +21,12 @@ from gm_jax.training.records import Records
 from gm_jax.viz.curves import plot_curves
 from gm_jax.viz.grids import image_grid, save_png, side_by_side
 
+# In the order they are shown in; figures not named here come last.
 LABELS = {
-    "neg_elbo": "−ELBO (nats)",
-    "neg_log_prob": "−log p (nats)",
     "bits_per_dim": "bits/dim",
     "neg_log_prob_bits_per_dim": "bits/dim of −log p",
+    "neg_elbo": "−ELBO (nats)",
+    "neg_log_prob": "−log p (nats)",
     "reconstruction": "reconstruction (nats)",
     "kl": "KL (nats)",
     "psnr": "PSNR (dB)",
@@ -39,7 +40,8 @@ def say(topic: str, text: str) -> None:
 
 def show_figures(topic: str, figures: dict[str, Figure]) -> None:
     """One line a figure: value, standard error, kind and number of examples."""
-    for name, figure in figures.items():
+    order = [*LABELS, *figures]
+    for name, figure in sorted(figures.items(), key=lambda item: order.index(item[0])):
         label = LABELS.get(name, name)
         say(
             topic,

@@ -107,7 +107,8 @@ class Evaluator:
             placed = self.place(batch)
             rows.append((batch["mask"], per_example(state, placed, jax.random.fold_in(key, i))))
         mask = np.concatenate([m for m, _ in rows])
-        kinds = getattr(self.model, "figure_kinds", lambda spec: {})(state.spec)
+        describe = getattr(self.model, "figure_kinds", None)
+        kinds: dict[str, FigureKind] = describe(state.spec) if describe else {}
         figures = {}
         for name in rows[0][1]:
             # float64 on the host: the mean of many float32 numbers loses no digits.

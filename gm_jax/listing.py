@@ -34,7 +34,7 @@ def data_command(action: str, name: str | None, data_dir: Path | None) -> None:
     if action == "list":
         rows = prepare.list_prepared()
         for prepared in rows:
-            print(*prepared)
+            print(prepared)
         if not rows:
             print("nothing is prepared yet (gm-jax data prepare mnist)")
         return
@@ -43,4 +43,4 @@ def data_command(action: str, name: str | None, data_dir: Path | None) -> None:
     if action == "info":
         print(prepare.describe(name))
     else:
-        prepare.prepare(name, data_dir)
+        print(prepare.prepare(name, data_dir))

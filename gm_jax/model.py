@@ -23,8 +23,7 @@ Metrics = dict[str, Array]
 FigureKind = Literal["exact", "bound", "surrogate", "error", "estimate"]
 
 
-@flax.struct.dataclass
-class TrainState:
+class TrainState(flax.struct.PyTreeNode):
     """Everything that training changes, and nothing else.
 
     Attributes:

@@ -18,8 +18,7 @@ def stable_hash(name: str) -> int:
     return int.from_bytes(hashlib.sha1(name.encode()).digest()[:4], "big")
 
 
-@flax.struct.dataclass
-class Rngs:
+class Rngs(flax.struct.PyTreeNode):
     """A key from which streams are drawn by name.
 
     `Rngs(key).at("train", step)("noise/generator")` is the key for one draw; one name, one draw.

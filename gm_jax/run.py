@@ -171,7 +171,7 @@ class Run:
 
 
 @functools.cache
-def _jitted(model: Model, name: str) -> Any:
+def _jitted(model: Any, name: str) -> Any:
     static = {"sample": (2,), "sample_means": (2,), "log_prob": (3,)}.get(name, ())
     return jax.jit(getattr(model, name), static_argnums=static)
 

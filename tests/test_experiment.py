@@ -32,7 +32,7 @@ def test_replace_names_the_nearest_field(experiment):
         UserError, match=r"no field model.latnet_dim. Did you mean model.latent-dim"
     ):
         experiment.replace(**{"model.latnet_dim": 3})
-    with pytest.raises(UserError, match="no field model.latent_dim.x"):
+    with pytest.raises(UserError, match=r"no field model\.latent_dim\.x"):
         experiment.replace(**{"model.latent_dim.x": 3})
 
 

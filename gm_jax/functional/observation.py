@@ -46,7 +46,7 @@ class Observation(Protocol):
         ...
 
     def mean(self, outputs: Array, num_levels: int) -> Array:
-        """Expected value in [0, 1], [B, H, W, C]."""
+        """Mean, brought into [0, 1], [B, H, W, C]."""
         ...
 
     def sample(self, key: Array, outputs: Array, num_levels: int) -> Array:
@@ -114,7 +114,7 @@ class Gaussian:
         return sum_per_example(gaussian_log_prob(x, mean, log_scale) - jnp.log(num_levels))
 
     def mean(self, outputs: Array, num_levels: int) -> Array:
-        return self._mean_and_log_scale(outputs, num_levels)[0]
+        return jnp.clip(self._mean_and_log_scale(outputs, num_levels)[0], 0.0, 1.0)
 
     def sample(self, key: Array, outputs: Array, num_levels: int) -> Array:
         mean, log_scale = self._mean_and_log_scale(outputs, num_levels)
@@ -165,7 +165,8 @@ class DiscretizedLogistic:
         return sum_per_example(discretized_logistic_log_prob(levels, mean, log_scale, num_levels))
 
     def mean(self, outputs: Array, num_levels: int) -> Array:
-        return (self._mean_and_log_scale(outputs)[0] + 1.0) / 2.0
+        # The location runs far below -1 where a value is always 0: the edge bin takes the tail.
+        return jnp.clip((self._mean_and_log_scale(outputs)[0] + 1.0) / 2.0, 0.0, 1.0)
 
     def sample(self, key: Array, outputs: Array, num_levels: int) -> Array:
         mean, log_scale = self._mean_and_log_scale(outputs)

@@ -79,7 +79,7 @@ def open_splits(experiment: Experiment) -> dict[str, Split]:
 
 def monitor_name(experiment: Experiment) -> str:
     """The validation figure that picks the best checkpoint: the experiment's, or the model's."""
-    return experiment.training.monitor or getattr(experiment.model, "monitor", "loss")
+    return experiment.training.monitor or str(getattr(experiment.model, "monitor", "loss"))
 
 
 def make_evaluator(experiment: Experiment, mesh: DataMesh) -> Evaluator:
@@ -210,7 +210,8 @@ class _Loop:
         """Fetches the metrics of the steps since the last line; stops at the first bad one."""
         if not self.pending:
             return
-        steps, values = [], []
+        steps: list[int] = []
+        values: list[dict[str, float]] = []
         for end, metrics in self.pending:
             host = {name: np.asarray(v) for name, v in metrics.items()}
             size = len(next(iter(host.values())))

@@ -28,8 +28,10 @@ def linear():
     state = model.init(rngs_from_seed(0).at("init"), SPEC)
     rng = np.random.default_rng(0)
     w, b = rng.normal(0, 0.4, (K, D)), rng.normal(0.5, 0.1, D)
-    a, c = rng.normal(0, 0.5, (D, K)), rng.normal(0, 0.2, K)
-    log_var = np.array([-0.7, -1.2])
+    # Near the true posterior, but not it: a shifted mean, and a width that covers it.
+    posterior = np.linalg.inv(np.eye(K) + w @ w.T / SIGMA**2)
+    a, c = w.T @ posterior / SIGMA**2, -b @ w.T @ posterior / SIGMA**2 + 0.1
+    log_var = np.log(np.diag(posterior)) + 0.4
     encoder = {
         "kernel": jnp.asarray(np.stack([a, np.zeros((D, K))], -1).reshape(D, 2 * K), jnp.float32),
         "bias": jnp.asarray(np.stack([c, log_var], -1).reshape(-1), jnp.float32),

@@ -1,0 +1,103 @@
+"""Distances between an image and its reconstruction, one number for each example."""
+
+import math
+
+import chex
+import jax
+import jax.numpy as jnp
+import optax
+
+Array = jax.Array
+
+# Probabilities are kept this far from 0 and 1 before a logarithm, as in Keras: at most 16.1 nats.
+_EPSILON = 1e-7
+
+
+def mse(prediction: Array, target: Array) -> Array:
+    """Mean squared error over all values of an example.
+
+    Args:
+      prediction: [B, ...].
+      target: the same shape.
+
+    Returns:
+      In squared units of the images, [B].
+
+    Raises:
+      AssertionError: where the shapes differ.
+    """
+    prediction, target = _float32_pair(prediction, target)
+    return _mean(optax.losses.squared_error(prediction, target))
+
+
+def bce(prediction: Array, target: Array) -> Array:
+    """Binary cross-entropy, the mean over all values of an example.
+
+    From logits rather than probabilities, `-bernoulli_log_prob` is more exact.
+
+    Args:
+      prediction: probabilities in [0, 1], [B, ...].
+      target: in [0, 1] (grey values allowed), the same shape.
+
+    Returns:
+      Nats, [B]. At grey targets the least value is not 0 but the targets' own entropy.
+
+    Raises:
+      AssertionError: where the shapes differ.
+    """
+    prediction, target = _float32_pair(prediction, target)
+    p = jnp.clip(prediction, _EPSILON, 1.0 - _EPSILON)
+    return _mean(-(target * jnp.log(p) + (1.0 - target) * jnp.log1p(-p)))
+
+
+def kld(prediction: Array, target: Array) -> Array:
+    """KL(target || prediction) of two examples read as distributions over their values.
+
+    Both are divided by their sums first, as `scipy.stats.entropy(target, prediction)` does. (The KL
+    term of a VAE is another thing: `gm_jax.functional.divergences`.)
+
+    Args:
+      prediction: not negative, [B, ...].
+      target: not negative, the same shape.
+
+    Returns:
+      Nats, at least 0, [B]; finite also where a prediction is 0 and its target is not.
+
+    Raises:
+      AssertionError: where the shapes differ.
+    """
+    p, q = (_distribution(x) for x in _float32_pair(target, prediction))
+    return optax.losses.kl_divergence(jnp.log(q), p)
+
+
+def psnr(prediction: Array, target: Array, data_range: float = 1.0) -> Array:
+    """Peak signal-to-noise ratio, 10 log10(data_range^2 / mse).
+
+    Args:
+      prediction: [B, ...].
+      target: the same shape.
+      data_range: largest value minus smallest value that an image can have.
+
+    Returns:
+      Decibels, [B]; infinite where the two are equal, so that a mean over such examples is too.
+
+    Raises:
+      AssertionError: where the shapes differ.
+    """
+    # Differences of logarithms: the quotient of a large range and a tiny error could overflow.
+    return 20.0 * math.log10(data_range) - 10.0 * jnp.log10(mse(prediction, target))
+
+
+def _float32_pair(prediction: Array, target: Array) -> tuple[Array, Array]:
+    chex.assert_equal_shape([prediction, target])  # [B, H, W, 1] must not broadcast silently
+    return jnp.asarray(prediction).astype(jnp.float32), jnp.asarray(target).astype(jnp.float32)
+
+
+def _mean(x: Array) -> Array:
+    return x.mean(tuple(range(1, x.ndim)))
+
+
+def _distribution(x: Array) -> Array:
+    """[B, ...] -> [B, D], positive with sum 1; an example of zeros becomes uniform."""
+    x = jnp.maximum(x.reshape(x.shape[0], math.prod(x.shape[1:])), _EPSILON)
+    return x / x.sum(1, keepdims=True)

@@ -1,0 +1,89 @@
+"""Progress: a bar on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+
+class Bar(Protocol):
+    """What the loop tells of its progress."""
+
+    def advance(self, to_step: int, metrics: Mapping[str, float]) -> None:
+        """The step reached, and the latest headline figures."""
+        ...
+
+    def print(self, line: str) -> None:
+        """A line above the bar."""
+        ...
+
+
+def describe(metrics: Mapping[str, float]) -> str:
+    """Figures in a few characters: "loss 1.234 · valid loss 1.301"."""
+    return " · ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+
+
+class _RichBar:
+    def __init__(self, progress: Any, task: Any):
+        self._progress, self._task = progress, task
+
+    def advance(self, to_step: int, metrics: Mapping[str, float]) -> None:
+        self._progress.update(self._task, completed=to_step, figures=describe(metrics))
+
+    def print(self, line: str) -> None:
+        self._progress.console.print(line)
+
+
+class _PlainLines:
+    """A line for each new set of figures, but no more than one a second and one at the end."""
+
+    def __init__(self, num_steps: int, start_step: int, description: str):
+        self._num_steps, self._start, self._description = num_steps, start_step, description
+        self._began = time.monotonic()
+        self._last_time, self._last_metrics = self._began, dict[str, float]()
+
+    def advance(self, to_step: int, metrics: Mapping[str, float]) -> None:
+        now = time.monotonic()
+        if to_step < self._num_steps and (
+            dict(metrics) == self._last_metrics or now - self._last_time < 1.0
+        ):
+            return
+        self._last_time, self._last_metrics = now, dict(metrics)
+        rate = (to_step - self._start) / max(now - self._began, 1e-9)
+        left = (self._num_steps - to_step) / max(rate, 1e-9)
+        self.print(
+            f"{self._description} step {to_step:,}/{self._num_steps:,} · {rate:.1f} steps/s · "
+            f"{describe(metrics)} · {int(left) // 60}:{int(left) % 60:02d} left"
+        )
+
+    def print(self, line: str) -> None:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
+@contextmanager
+def progress(num_steps: int, start_step: int, description: str) -> Iterator[Bar]:
+    """Shows steps done, steps/s, headline figures and time left."""
+    if not sys.stdout.isatty():
+        yield _PlainLines(num_steps, start_step, description)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
+    from rich.progress import TimeRemainingColumn as TimeLeft
+    from rich.text import Text
+
+    class Speed(ProgressColumn):
+        def render(self, task: Any) -> Text:
+            return Text(f"{task.speed:.0f} steps/s" if task.speed else "compiling")
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Speed(),
+        TextColumn("{task.fields[figures]}"),
+        TimeLeft(compact=True),
+    )
+    with Progress(*columns) as bar:
+        task = bar.add_task(description, total=num_steps, completed=start_step, figures="")
+        yield _RichBar(bar, task)

@@ -1,0 +1,68 @@
+"""Grids of images as one picture."""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+_CELL = 48  # pixels: smaller images are enlarged to about this
+
+
+def to_pixels(levels: np.ndarray, num_levels: int) -> np.ndarray:
+    """Levels 0 .. num_levels - 1 as uint8 0 .. 255."""
+    return np.round(np.asarray(levels).astype(np.float32) * (255 / (num_levels - 1))).astype(
+        np.uint8
+    )
+
+
+def image_grid(
+    levels: np.ndarray, num_levels: int, num_columns: int | None = None, scale: int | None = None
+) -> np.ndarray:
+    """Images in rows, with lines of 2 pixels between them.
+
+    Args:
+      levels: uint8 [N, H, W, C], C being 1 or 3.
+      num_levels: the levels are 0 .. num_levels - 1.
+      num_columns: images a row; None: as many as rows, about.
+      scale: each pixel becomes scale x scale; None: small images are enlarged to be seen.
+
+    Returns:
+      uint8 [H', W', C].
+    """
+    pixels = to_pixels(levels, num_levels)
+    num, height, width, channels = pixels.shape
+    scale = max(1, round(_CELL / max(height, width))) if scale is None else scale
+    pixels = pixels.repeat(scale, axis=1).repeat(scale, axis=2)
+    height, width = height * scale, width * scale
+    columns = num_columns or int(np.ceil(np.sqrt(num)))
+    rows = -(-num // columns)
+    gap = 2
+    grid = np.full(
+        (rows * (height + gap) + gap, columns * (width + gap) + gap, channels), 128, np.uint8
+    )
+    for i, image in enumerate(pixels):
+        row, column = divmod(i, columns)
+        top, left = gap + row * (height + gap), gap + column * (width + gap)
+        grid[top : top + height, left : left + width] = image
+    return grid
+
+
+def side_by_side(rows: Sequence[np.ndarray], num_levels: int) -> np.ndarray:
+    """One grid row for each array of images [N, H, W, C]: originals above reconstructions."""
+    return image_grid(np.concatenate(rows), num_levels, num_columns=len(rows[0]))
+
+
+def save_png(path: Path, pixels: np.ndarray) -> None:
+    """Writes uint8 [H, W, 1 or 3] as PNG, whole or not at all."""
+    from PIL import Image
+
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".png", delete=False) as file:
+        try:
+            image.save(file, format="PNG")
+        except BaseException:
+            os.unlink(file.name)
+            raise
+    os.replace(file.name, path)
