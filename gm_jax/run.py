@@ -6,9 +6,9 @@ images = run.sample(64, seed=0)
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import jax
 import jax.numpy as jnp
@@ -142,7 +142,7 @@ class Run:
         if not isinstance(self.model, _ABILITIES[name]):
             family = type(self.model).__name__
             raise UserError(f"{family} can't {name.replace('_', ' ')}: the family has no such part")
-        return _jitted(self.model, name)
+        return _jitted(cast(Hashable, self.model), name)
 
     def _batch(self, batch: Any) -> dict[str, Any]:
         """Checks images given as an array [B, H, W, C] or as a batch.
@@ -171,7 +171,7 @@ class Run:
 
 
 @functools.cache
-def _jitted(model: Any, name: str) -> Any:
+def _jitted(model: Hashable, name: str) -> Any:
     static = {"sample": (2,), "sample_means": (2,), "log_prob": (3,)}.get(name, ())
     return jax.jit(getattr(model, name), static_argnums=static)
 

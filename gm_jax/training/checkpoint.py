@@ -35,11 +35,15 @@ class Checkpoints:
         logging.getLogger("absl").setLevel(logging.ERROR)
         self.folder = folder
         self.mode = mode
+
+        def get_metric(metrics: Any) -> float:
+            return metrics[_MONITOR]
+
         policy = managers.AnyPreservationPolicy(
             [
                 managers.LatestN(keep_latest),
                 managers.BestN(
-                    get_metric_fn=lambda metrics: metrics[_MONITOR],
+                    get_metric_fn=get_metric,
                     reverse=mode == "min",
                     n=1,
                     keep_checkpoints_without_metrics=False,
@@ -50,6 +54,8 @@ class Checkpoints:
             folder.resolve(),
             options=ocp.CheckpointManagerOptions(
                 preservation_policy=policy,
+                best_fn=get_metric,  # without it Orbax stores no metrics
+                best_mode=mode,
                 create=not read_only,
                 read_only=read_only,
                 cleanup_tmp_directories=not read_only,

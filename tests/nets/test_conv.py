@@ -37,7 +37,7 @@ def assert_parity(ours, theirs, x):
         {"kernel_size": (3, 2), "padding": ((2, 0), (1, 0)), "mask": jnp.ones((3, 2, 3, 4))},
         {"kernel_size": (3, 3), "kernel_init": nn.initializers.normal(0.02)},
     ],
-    ids=str,
+    ids=lambda k: "-".join(k),
 )
 def test_conv_is_linens(options):
     assert_parity(Conv(4, **options), nn.Conv(4, **options), X)
@@ -58,7 +58,7 @@ def test_causal_conv_is_linens():
         {"kernel_size": (3, 3), "strides": (2, 2), "padding": "CIRCULAR"},
         {"kernel_size": (3, 3), "strides": (2, 2), "transpose_kernel": True},
     ],
-    ids=str,
+    ids=lambda k: "-".join(k),
 )
 def test_conv_transpose_is_linens(options):
     assert_parity(ConvTranspose(4, **options), nn.ConvTranspose(4, **options), X)
