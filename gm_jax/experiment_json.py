@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gm_jax.data.spec import DataSpec
 from gm_jax.errors import UserError
 from gm_jax.experiment import Experiment
 
@@ -65,21 +66,21 @@ def _find_class(name: str) -> Any:
 
 
 def load_json(path: Path) -> dict[str, Any]:
-    """Reads an experiment.json: {"name", "experiment": Experiment, "versions", "commit"}.
+    """Reads an experiment.json: {"name", "experiment", "spec", "versions", "commit"}.
 
     Raises:
       UserError: where the file is missing, is no JSON, or holds no experiment.
     """
     try:
         plain = json.loads(path.read_text())
-        experiment = from_plain(plain["experiment"])
+        experiment, spec = from_plain(plain["experiment"]), from_plain(plain["spec"])
     except FileNotFoundError as error:
         raise UserError(f"{path.parent} is no run: it has no {path.name}") from error
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise UserError(f"{path} is damaged: {error}") from error
-    if not isinstance(experiment, Experiment):
+    if not isinstance(experiment, Experiment) or not isinstance(spec, DataSpec):
         raise UserError(f"{path} is damaged: it holds no experiment")
-    return {**plain, "experiment": experiment}
+    return {**plain, "experiment": experiment, "spec": spec}
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:

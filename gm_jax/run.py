@@ -218,10 +218,9 @@ def open_run(folder: str | Path, step: int | Literal["latest", "best"] | None = 
     """
     path = Path(folder)
     run = RunFolder(path)
-    experiment = run.load()
+    experiment, spec = run.load()
     if not run.checkpoints.is_dir():
         raise UserError(f"{path} has no checkpoint yet (gm-jax train {experiment.name} goes on)")
-    spec = experiment.data.spec
     mesh = DataMesh(experiment.data.batch_size)
     with Checkpoints(
         run.checkpoints, experiment.training.monitor_mode, read_only=True

@@ -67,7 +67,7 @@ def test_json_of_every_experiment_round_trips():
 def test_json_executes_nothing(tmp_path):
     trap = {"class": "os:system", "command": "true"}
     path = tmp_path / "experiment.json"
-    path.write_text(json.dumps({"experiment": trap}))
+    path.write_text(json.dumps({"experiment": trap, "spec": trap}))
     with pytest.raises(UserError, match="no config class"):
         load_json(path)
     path.write_text(json.dumps({"experiment": {"class": "antigravity:fly"}}))

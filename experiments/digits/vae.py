@@ -15,10 +15,12 @@ def get_config() -> Experiment:
     return Experiment(
         data=Data(source=Digits(), train="train[:90%]", valid="train[90%:]", test="test"),
         model=VAE(
-            coder=DenseCoder(hidden=(128, 64)),
-            latent_dim=12,
+            coder=DenseCoder(hidden=(256, 128)),
+            latent_dim=8,
             likelihood="discretized_logistic",
-            optimizer=Optimizer(learning_rate=2e-3, schedule="cosine", decay_steps=3000),
+            optimizer=Optimizer(
+                learning_rate=2e-3, schedule="cosine", decay_steps=3000, weight_decay=1.0
+            ),
         ),
         training=Training(num_steps=3000, eval_every=500, sample_every=1000),
         evaluation=Evaluation(num_samples=500, checkpoint="best"),

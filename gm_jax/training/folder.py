@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gm_jax.data.spec import DataSpec
 from gm_jax.errors import UserError
 from gm_jax.experiment import Experiment
 from gm_jax.experiment_json import differences, load_json, to_plain
@@ -49,17 +50,20 @@ class RunFolder:
     def samples(self) -> Path:
         return self.path / "samples"
 
-    def load(self) -> Experiment:
-        """The experiment of an existing run.
+    def load(self) -> tuple[Experiment, DataSpec]:
+        """The experiment of an existing run, and what its data were like.
+
+        The data themselves need not be there: a run can be sampled anywhere.
 
         Raises:
           UserError: where the folder is missing or holds no run.
         """
         if not self.path.is_dir():
             raise UserError(f"there is no run {self.path} (gm-jax train makes one)")
-        return load_json(self.experiment)["experiment"]
+        plain = load_json(self.experiment)
+        return plain["experiment"], plain["spec"]
 
-    def claim(self, experiment: Experiment) -> None:
+    def claim(self, experiment: Experiment, spec: DataSpec) -> None:
         """Makes the folder ready for this experiment, new or resumed.
 
         Raises:
@@ -87,6 +91,7 @@ class RunFolder:
         record: dict[str, Any] = {
             "name": experiment.name,
             "experiment": to_plain(experiment),
+            "spec": to_plain(spec),
             "versions": {p: importlib.metadata.version(p) for p in _PACKAGES},
             "commit": _git_commit(),
         }

@@ -58,7 +58,7 @@ def train(experiment: Experiment, folder: Path) -> TrainResult:
     splits = open_splits(experiment)
     mesh = DataMesh(experiment.data.batch_size, experiment.sharding.data)
     check_monitor(experiment, splits)
-    run.claim(experiment)
+    run.claim(experiment, splits["train"].spec)
     with (
         locked(folder),
         Checkpoints(
