@@ -26,7 +26,7 @@ from gm_jax.model import (
     create_state,
     gradient_update,
 )
-from gm_jax.nets.coders import DTYPES, Coder, DenseCoder
+from gm_jax.nets.coders import DTYPES, Coder, DenseCoder, init_coder
 from gm_jax.optimizer import Optimizer
 from gm_jax.rng import Rngs
 
@@ -65,12 +65,8 @@ class Autoencoder:
         return {"loss": "error", "mse": "error", "bce": "error", "psnr": "error"}
 
     def init(self, rngs: Rngs, spec: DataSpec) -> TrainState:
-        image = jnp.zeros((1, *spec.shape))
-        z = jnp.zeros((1, *self.coder.code_shape(spec.shape, self.latent_dim)))
-        params = {
-            "encoder": self._encoder().init(rngs("params/encoder"), image)["params"],
-            "decoder": self._decoder(spec).init(rngs("params/decoder"), z)["params"],
-        }
+        code_shape = self.coder.code_shape(spec.shape, self.latent_dim)
+        params = init_coder(rngs, self._encoder(), self._decoder(spec), spec.shape, code_shape)
         return create_state(rngs, spec, params, self.optimizer)
 
     def update(self, state: TrainState, batch: Batch, rngs: Rngs) -> tuple[TrainState, Metrics]:

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from gm_jax.errors import ConfigError, check_positive
 from gm_jax.nets.conv import Conv, ConvTranspose
 from gm_jax.nets.mlp import ACTIVATIONS, MLP, Activation
+from gm_jax.rng import Rngs
 
 Shape = tuple[int, ...]
 
@@ -38,6 +39,16 @@ class Coder:
     def quick(self) -> "Coder":
         """A narrow version for tests."""
         return self
+
+
+def init_coder(
+    rngs: Rngs, encoder: nn.Module, decoder: nn.Module, shape: Shape, code_shape: Shape
+) -> dict[str, Any]:
+    """Fresh parameters {"encoder", "decoder"} for images of `shape` and codes of `code_shape`."""
+    return {
+        "encoder": encoder.init(rngs("params/encoder"), jnp.zeros((1, *shape)))["params"],
+        "decoder": decoder.init(rngs("params/decoder"), jnp.zeros((1, *code_shape)))["params"],
+    }
 
 
 @dataclasses.dataclass(frozen=True)
