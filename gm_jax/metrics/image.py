@@ -2,7 +2,6 @@
 
 import math
 
-import chex
 import jax
 import jax.numpy as jnp
 import optax
@@ -24,7 +23,7 @@ def mse(prediction: Array, target: Array) -> Array:
       In squared units of the images, [B].
 
     Raises:
-      AssertionError: where the shapes differ.
+      ValueError: where the shapes differ.
     """
     prediction, target = _float32_pair(prediction, target)
     return _mean(optax.losses.squared_error(prediction, target))
@@ -43,7 +42,7 @@ def bce(prediction: Array, target: Array) -> Array:
       Nats, [B]. At grey targets the least value is not 0 but the targets' own entropy.
 
     Raises:
-      AssertionError: where the shapes differ.
+      ValueError: where the shapes differ.
     """
     prediction, target = _float32_pair(prediction, target)
     p = jnp.clip(prediction, _EPSILON, 1.0 - _EPSILON)
@@ -64,7 +63,7 @@ def kld(prediction: Array, target: Array) -> Array:
       Nats, at least 0, [B]; finite also where a prediction is 0 and its target is not.
 
     Raises:
-      AssertionError: where the shapes differ.
+      ValueError: where the shapes differ.
     """
     p, q = (_distribution(x) for x in _float32_pair(target, prediction))
     return optax.losses.kl_divergence(jnp.log(q), p)
@@ -82,14 +81,15 @@ def psnr(prediction: Array, target: Array, data_range: float = 1.0) -> Array:
       Decibels, [B]; infinite where the two are equal, so that a mean over such examples is too.
 
     Raises:
-      AssertionError: where the shapes differ.
+      ValueError: where the shapes differ.
     """
     # Differences of logarithms: the quotient of a large range and a tiny error could overflow.
     return 20.0 * math.log10(data_range) - 10.0 * jnp.log10(mse(prediction, target))
 
 
 def _float32_pair(prediction: Array, target: Array) -> tuple[Array, Array]:
-    chex.assert_equal_shape([prediction, target])  # [B, H, W, 1] must not broadcast silently
+    if prediction.shape != target.shape:  # [B, H, W, 1] must not broadcast silently
+        raise ValueError(f"shapes {prediction.shape} and {target.shape} differ")
     return jnp.asarray(prediction).astype(jnp.float32), jnp.asarray(target).astype(jnp.float32)
 
 

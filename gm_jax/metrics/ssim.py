@@ -4,7 +4,6 @@ import functools
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -56,10 +55,11 @@ def ssim(
 
     Raises:
       WindowError: where the window is even, not positive, or larger than the images.
-      AssertionError: where the shapes differ or are not [B, H, W, C].
+      ValueError: where the shapes differ or are not [B, H, W, C].
     """
-    chex.assert_equal_shape([prediction, target])
-    chex.assert_rank(prediction, 4)
+    if prediction.shape != target.shape or prediction.ndim != 4:
+        shapes = f"{prediction.shape} and {target.shape}"
+        raise ValueError(f"ssim compares images [B, H, W, C] of one shape, not {shapes}")
     if window_size is None:
         window_size = 2 * int(3.5 * sigma + 0.5) + 1 if window == "gaussian" else 7
     window_size = _fitting(window_size, prediction.shape[1:3], shrink_window)
