@@ -19,7 +19,7 @@ from gm_jax.training.folder import RunFolder
 from gm_jax.training.loop import TrainResult, train
 from gm_jax.training.records import Records
 from gm_jax.viz.curves import plot_curves
-from gm_jax.viz.grids import image_grid, save_png, side_by_side
+from gm_jax.viz.grids import image_grid, save_png, side_by_side, unit_to_pixels
 
 # In the order they are shown in; figures not named here come last.
 LABELS = {
@@ -148,9 +148,11 @@ def run_sampling(
     """Draws images to a PNG grid or an .npz of levels."""
     run = open_run(folder, parse_step(step))
     condition = None if label is None else np.full((num,), check_label(run, label), np.int32)
-    images = run.sample_means(num, seed) if means else run.sample(num, seed, condition)
     out = RunFolder(folder).samples / f"seed_{seed}.png" if out is None else out
-    save_images(out, images, run)
+    if means:
+        save_images(out, unit_to_pixels(run.sample_means(num, seed)), 256)
+    else:
+        save_images(out, run.sample(num, seed, condition), run.spec.num_levels)
     say("samples", f"{out} · {num} images · seed {seed}")
 
 
@@ -198,7 +200,7 @@ def run_interpolation(
     say("pictures", f"{out} · {lines} lines of {num} images")
 
 
-def save_images(out: Path, images: np.ndarray, run: Run) -> None:
+def save_images(out: Path, images: np.ndarray, num_levels: int) -> None:
     """A grid as PNG, or the levels as npz, by the file's ending.
 
     Raises:
@@ -207,9 +209,9 @@ def save_images(out: Path, images: np.ndarray, run: Run) -> None:
     if out.suffix == ".npz":
         out.parent.mkdir(parents=True, exist_ok=True)
         with out.open("wb") as file:
-            np.savez_compressed(file, image=images, num_levels=run.spec.num_levels)
+            np.savez_compressed(file, image=images, num_levels=num_levels)
         return
-    save_grid(out, image_grid(images, run.spec.num_levels))
+    save_grid(out, image_grid(images, num_levels))
 
 
 def save_grid(out: Path, grid: np.ndarray) -> None:

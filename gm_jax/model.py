@@ -81,7 +81,7 @@ class SampleMeans(Protocol):
     """Can show the mean of the likelihood beside each sample."""
 
     def sample_means(self, state: TrainState, rngs: Rngs, num: int) -> Array:
-        """uint8 levels [num, H, W, C] for the same latents as `sample` with the same rngs."""
+        """In [0, 1], float32 [num, H, W, C], for the latents of `sample` with the same rngs."""
         ...
 
 

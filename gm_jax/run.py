@@ -65,7 +65,7 @@ class Run:
         return np.asarray(self._method("sample")(self.state, _sample_rngs(seed), num, condition))
 
     def sample_means(self, num: int, seed: int = 0) -> np.ndarray:
-        """The mean images behind `sample(num, seed)`, uint8 levels [num, H, W, C]."""
+        """The mean images behind `sample(num, seed)`, float32 in [0, 1], [num, H, W, C]."""
         self._check_num(num)
         return np.asarray(self._method("sample_means")(self.state, _sample_rngs(seed), num))
 

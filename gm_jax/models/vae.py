@@ -152,8 +152,9 @@ class VAE:
         return self._observation.sample(rngs("observation"), outputs, state.spec.num_levels)
 
     def sample_means(self, state: TrainState, rngs: Rngs, num: int) -> Array:
-        """The means of p(x|z) for the same z as `sample` with the same rngs."""
-        return self._levels(self._prior_outputs(state, rngs, num, None), state.spec)
+        """Means of p(x|z) in [0, 1] for the same z as `sample` with the same rngs."""
+        outputs = self._prior_outputs(state, rngs, num, None)
+        return self._observation.mean(outputs, state.spec.num_levels)
 
     def reconstruct(self, state: TrainState, rngs: Rngs, batch: Batch) -> Array:
         """The mean image of the mean code: uint8 levels [B, H, W, C]."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from gm_jax.model import Model, Reconstructs, SampleMeans, Samples, TrainState
 from gm_jax.rng import Rngs
-from gm_jax.viz.grids import image_grid, save_png, side_by_side
+from gm_jax.viz.grids import image_grid, save_png, side_by_side, unit_to_pixels
 
 
 class Painter:
@@ -28,7 +28,7 @@ class Painter:
         if not isinstance(self.model, SampleMeans):
             return grid
         means = self._call("sample_means", state, rngs, self.num)
-        return beside(grid, image_grid(means, state.spec.num_levels))
+        return beside(grid, image_grid(unit_to_pixels(means), 256))
 
     def reconstructions(self, state: TrainState) -> np.ndarray | None:
         """Rows of originals, what the model saw (if corrupted), and reconstructions."""

@@ -17,6 +17,11 @@ def to_pixels(levels: np.ndarray, num_levels: int) -> np.ndarray:
     )
 
 
+def unit_to_pixels(x: np.ndarray) -> np.ndarray:
+    """Values in [0, 1] as uint8 0 .. 255, which are 256 levels."""
+    return np.round(np.asarray(x) * 255).astype(np.uint8)
+
+
 def image_grid(
     levels: np.ndarray, num_levels: int, num_columns: int | None = None, scale: int | None = None
 ) -> np.ndarray:

@@ -83,7 +83,7 @@ def test_fit_evaluate_sample_save_resume(name, quick, tmp_path):
         np.testing.assert_array_equal(made["sample"], again.sample(3))
         assert (made["sample"] != run.sample(3, seed=1)).any()
     if isinstance(run.model, SampleMeans):
-        made["sample_means"] = run.sample_means(3)
+        chex.assert_shape(run.sample_means(3), (3, *spec.shape))
     if isinstance(run.model, Reconstructs):
         made["reconstruct"] = run.reconstruct(batch)
     if isinstance(run.model, Encodes):

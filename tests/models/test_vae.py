@@ -139,13 +139,15 @@ def test_shapes_and_ranges(likelihood, coder):
     rngs, batch = rngs_from_seed(1), {"image": np.ones((7, 5, 6, 3), np.uint8)}
     for image in (
         model.sample(state, rngs, 7),
-        model.sample_means(state, rngs, 7),
         model.reconstruct(state, rngs, batch),
         model.decode(state, model.encode(state, batch)),
     ):
         chex.assert_shape(image, (7, 5, 6, 3))
         chex.assert_type(image, np.uint8)
         assert int(image.max()) <= 3
+    means = model.sample_means(state, rngs, 7)
+    chex.assert_shape(means, (7, 5, 6, 3))
+    assert 0.0 <= float(means.min()) <= float(means.max()) <= 1.0
     figures = model.evaluate(state, batch, rngs)
     chex.assert_tree_all_finite(figures)
     for value in figures.values():
