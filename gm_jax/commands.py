@@ -14,6 +14,7 @@ from gm_jax.data.image_file import read_images
 from gm_jax.errors import UserError
 from gm_jax.evaluation import Figure
 from gm_jax.experiment import Experiment
+from gm_jax.model import Encodes, Reconstructs, Samples
 from gm_jax.run import Run, default_folder, finished_run, open_run
 from gm_jax.training.folder import RunFolder
 from gm_jax.training.loop import TrainResult, train
@@ -97,12 +98,9 @@ def say_how_it_ended(experiment: Experiment, folder: Path, result: TrainResult) 
 
 def next_commands(run: Run) -> str:
     """What to try next."""
-    commands = [
-        f"gm-jax {name} {run.folder}"
-        for name, method in (("sample", "sample"), ("interpolate", "decode"))
-        if hasattr(run.model, method)
-    ]
-    return "   ".join([*commands, "gm-jax list"])
+    abilities = {"sample": Samples, "reconstruct": Reconstructs, "interpolate": Encodes}
+    commands = [f"gm-jax {c} {run.folder}" for c, a in abilities.items() if isinstance(run.model, a)]
+    return "   ".join([*commands[:2], "gm-jax list"])
 
 
 def record_figures(run: Run, phase: str, figures: dict[str, Figure]) -> None:
