@@ -67,6 +67,7 @@ def run_training(experiment: Experiment, folder: Path | None) -> int:
         f"{experiment.name} · {'x'.join(map(str, spec.shape))} · {spec.num_levels} levels · "
         f"batch {experiment.data.batch_size}",
     )
+    check_test_split(experiment)
     result = train(experiment, folder)
     say_how_it_ended(experiment, folder, result)
     if result.signum is not None:
@@ -79,6 +80,16 @@ def run_training(experiment: Experiment, folder: Path | None) -> int:
     say("pictures", " · ".join(map(str, pictures)))
     say("next", next_commands(run))
     return 0
+
+
+def check_test_split(experiment: Experiment) -> None:
+    """Looks, before hours of training, whether there will be anything to evaluate on.
+
+    Raises:
+      UserError: for a split that is not there, or has no examples.
+    """
+    if not len(experiment.data.source.open(experiment.data.test)):
+        raise UserError(f"the split 'test' ({experiment.data.test}) has no examples")
 
 
 def say_how_it_ended(experiment: Experiment, folder: Path, result: TrainResult) -> None:
@@ -99,7 +110,9 @@ def say_how_it_ended(experiment: Experiment, folder: Path, result: TrainResult) 
 def next_commands(run: Run) -> str:
     """What to try next."""
     abilities = {"sample": Samples, "reconstruct": Reconstructs, "interpolate": Encodes}
-    commands = [f"gm-jax {c} {run.folder}" for c, a in abilities.items() if isinstance(run.model, a)]
+    commands = [
+        f"gm-jax {c} {run.folder}" for c, a in abilities.items() if isinstance(run.model, a)
+    ]
     return "   ".join([*commands[:2], "gm-jax list"])
 
 

@@ -17,6 +17,7 @@ from gm_jax.errors import check_not_negative, check_positive
 from gm_jax.functional.dequantization import from_unit, to_unit
 from gm_jax.functional.likelihoods import bernoulli_log_prob
 from gm_jax.metrics.image import mse, psnr
+from gm_jax.metrics.ssim import ssim
 from gm_jax.model import (
     Array,
     Batch,
@@ -29,6 +30,8 @@ from gm_jax.model import (
 from gm_jax.nets.coders import DTYPES, Coder, DenseCoder, init_coder
 from gm_jax.optimizer import Optimizer
 from gm_jax.rng import Rngs
+
+SSIM_WINDOW = 11  # pixels, Wang et al. 2004
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Autoencoder:
         )
 
     def figure_kinds(self, spec: DataSpec) -> dict[str, FigureKind]:
-        return {"loss": "error", "mse": "error", "bce": "error", "psnr": "error"}
+        return dict.fromkeys(("loss", "mse", "bce", "psnr", "ssim"), "error")
 
     def init(self, rngs: Rngs, spec: DataSpec) -> TrainState:
         code_shape = self.coder.code_shape(spec.shape, self.latent_dim)
@@ -80,16 +83,22 @@ class Autoencoder:
         return gradient_update(state, loss_fn, self.optimizer)
 
     def evaluate(self, state: TrainState, batch: Batch, rngs: Rngs) -> dict[str, Array]:
-        """loss as trained; mse and bce as means over the values on [0, 1]; psnr in dB."""
+        """loss as trained; mse and bce as means over the values on [0, 1]; psnr in dB; ssim.
+
+        Images smaller than SSIM's window of 11 pixels have no ssim.
+        """
         x = to_unit(batch["image"], state.spec.num_levels)
         logits = self._logits(state.eval_params, self._corrupt(rngs, x), state.spec)
         y = jax.nn.sigmoid(logits)
-        return {
+        figures = {
             "loss": self._loss(logits, x),
             "mse": mse(y, x),
             "bce": _mean(-bernoulli_log_prob(logits, x)),
             "psnr": psnr(y, x),
         }
+        if min(x.shape[1:3]) >= SSIM_WINDOW:
+            figures["ssim"] = ssim(y, x)
+        return figures
 
     def corrupt(self, state: TrainState, rngs: Rngs, batch: Batch) -> Array:
         """What the encoder sees when reconstructing: uint8 levels [B, H, W, C]."""
