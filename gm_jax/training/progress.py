@@ -24,6 +24,13 @@ def describe(metrics: Mapping[str, float]) -> str:
     return " · ".join(f"{name} {value:.4g}" for name, value in metrics.items())
 
 
+def clock(seconds: float) -> str:
+    """Seconds as m:ss or h:mm:ss."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
 class _RichBar:
     def __init__(self, progress: Any, task: Any):
         self._progress, self._task = progress, task
@@ -32,7 +39,7 @@ class _RichBar:
         self._progress.update(self._task, completed=to_step, figures=describe(metrics))
 
     def print(self, line: str) -> None:
-        self._progress.console.print(line)
+        self._progress.console.print(line, markup=False, highlight=False)
 
 
 class _PlainLines:
@@ -54,7 +61,7 @@ class _PlainLines:
         left = (self._num_steps - to_step) / max(rate, 1e-9)
         self.print(
             f"{self._description} step {to_step:,}/{self._num_steps:,} · {rate:.1f} steps/s · "
-            f"{describe(metrics)} · {int(left) // 60}:{int(left) % 60:02d} left"
+            f"{describe(metrics)} · {clock(left)} left"
         )
 
     def print(self, line: str) -> None:
@@ -63,9 +70,18 @@ class _PlainLines:
 
 
 @contextmanager
-def progress(num_steps: int, start_step: int, description: str) -> Iterator[Bar]:
-    """Shows steps done, steps/s, headline figures and time left."""
-    if not sys.stdout.isatty():
+def progress(
+    num_steps: int, start_step: int, description: str, console: Any = None
+) -> Iterator[Bar]:
+    """Shows steps done, steps/s, headline figures and time left.
+
+    Args:
+      num_steps: at which step it ends.
+      start_step: where it starts (a resumed run's is not 0).
+      description: what is being trained.
+      console: a rich Console to draw a bar on; None: a bar where stdout is a terminal, else lines.
+    """
+    if console is None and not sys.stdout.isatty():
         yield _PlainLines(num_steps, start_step, description)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
@@ -74,16 +90,16 @@ def progress(num_steps: int, start_step: int, description: str) -> Iterator[Bar]
 
     class Speed(ProgressColumn):
         def render(self, task: Any) -> Text:
-            return Text(f"{task.speed:.0f} steps/s" if task.speed else "compiling")
+            return Text(f"{task.speed:.1f} steps/s" if task.speed else "compiling")
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         Speed(),
-        TextColumn("{task.fields[figures]}"),
+        TextColumn("{task.fields[figures]}", markup=False),
         TimeLeft(compact=True),
     )
-    with Progress(*columns) as bar:
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task(description, total=num_steps, completed=start_step, figures="")
         yield _RichBar(bar, task)

@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +14,7 @@ METRICS = "metrics.jsonl"
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
-    """The lines of a metrics.jsonl; a last line that a kill cut short is left out."""
+    """The lines of a metrics.jsonl; one that a kill cut short, and all after it, are left out."""
     if not path.exists():
         return []
     records = []
@@ -35,13 +34,19 @@ class Records:
     """
 
     def __init__(self, folder: Path, resume_step: int | None = None):
-        """Opens the record; with `resume_step`, first drops the lines of later steps."""
+        """Opens the record.
+
+        Args:
+          folder: of the run; it must exist.
+          resume_step: lines and events of later steps, and test figures, are dropped first, so that
+            a resumed run leaves the record of a straight one. None: only adds.
+        """
         self.path = folder / METRICS
         self._start = time.monotonic()
         self._tensorboard_folder = folder / "tensorboard"
         self._writer: Any = None
-        if resume_step is not None:
-            _cut(self.path, resume_step)
+        self._resume_step = resume_step
+        _mend(self.path, resume_step)
         self._file = self.path.open("a")
 
     def __enter__(self) -> "Records":
@@ -59,12 +64,13 @@ class Records:
 
     def write(self, step: int, phase: str, figures: dict[str, float]) -> None:
         """Adds a line, and the finite figures to TensorBoard as phase/name."""
-        plain = {name: v if math.isfinite(v) else str(v) for name, v in figures.items()}
+        values = {name: float(v) for name, v in figures.items()}
+        plain = {name: v if math.isfinite(v) else str(v) for name, v in values.items()}
         seconds = round(time.monotonic() - self._start, 3)
         line = {"step": step, "phase": phase, **plain, "time": {"seconds": seconds}}
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
-        for name, value in figures.items():
+        for name, value in values.items():
             if math.isfinite(value):
                 self._events().add_scalar(f"{phase}/{name}", value, step)
 
@@ -76,16 +82,21 @@ class Records:
         if self._writer is None:
             from tensorboardX import SummaryWriter
 
-            self._writer = SummaryWriter(str(self._tensorboard_folder))
+            purge = None if self._resume_step is None else self._resume_step + 1
+            self._writer = SummaryWriter(str(self._tensorboard_folder), purge_step=purge)
         return self._writer
 
 
-def _cut(path: Path, last_step: int) -> None:
-    """Keeps the lines up to a step, whole or not at all."""
-    records = read_records(path)
-    kept = [r for r in records if r["step"] <= last_step and r["phase"] != "test"]
-    if not path.exists() or len(kept) == len(path.read_text().splitlines()):
+def _mend(path: Path, last_step: int | None) -> None:
+    """Keeps the whole lines up to a step (None: all of them); itself done wholly or not at all."""
+    if not path.exists():
         return
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-        file.writelines(json.dumps(r) + "\n" for r in kept)
-    os.replace(file.name, path)
+    kept = read_records(path)
+    if last_step is not None:
+        kept = [r for r in kept if r["step"] <= last_step and r["phase"] != "test"]
+    text = "".join(json.dumps(r) + "\n" for r in kept)
+    if text == path.read_text():
+        return
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text)
+    partial.replace(path)

@@ -1,7 +1,6 @@
 """Grids of images as one picture."""
 
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,8 +17,8 @@ def to_pixels(levels: np.ndarray, num_levels: int) -> np.ndarray:
 
 
 def unit_to_pixels(x: np.ndarray) -> np.ndarray:
-    """Values in [0, 1] as uint8 0 .. 255, which are 256 levels."""
-    return np.round(np.asarray(x) * 255).astype(np.uint8)
+    """Values, clipped to [0, 1], as uint8 0 .. 255, which are 256 levels."""
+    return np.round(np.clip(np.asarray(x, np.float32), 0, 1) * 255).astype(np.uint8)
 
 
 def image_grid(
@@ -35,7 +34,12 @@ def image_grid(
 
     Returns:
       uint8 [H', W', C].
+
+    Raises:
+      ValueError: for no images, or images that have neither 1 nor 3 channels.
     """
+    if np.ndim(levels) != 4 or len(levels) == 0 or np.shape(levels)[3] not in (1, 3):
+        raise ValueError(f"a grid needs images [N, H, W, 1 or 3], not {list(np.shape(levels))}")
     pixels = to_pixels(levels, num_levels)
     num, height, width, channels = pixels.shape
     scale = max(1, round(_CELL / max(height, width))) if scale is None else scale
@@ -55,19 +59,29 @@ def image_grid(
 
 
 def side_by_side(rows: Sequence[np.ndarray], num_levels: int) -> np.ndarray:
-    """One grid row for each array of images [N, H, W, C]: originals above reconstructions."""
+    """One grid row for each array of images [N, H, W, C]: originals above reconstructions.
+
+    Raises:
+      ValueError: where the arrays hold different numbers of images.
+    """
+    if len({len(row) for row in rows}) != 1:
+        raise ValueError(f"rows of {[len(row) for row in rows]} images do not line up")
     return image_grid(np.concatenate(rows), num_levels, num_columns=len(rows[0]))
 
 
 def save_png(path: Path, pixels: np.ndarray) -> None:
-    """Writes uint8 [H, W, 1 or 3] as PNG, whole or not at all."""
+    """Writes uint8 [H, W, 1 or 3] as PNG, whole or not at all.
+
+    Raises:
+      OSError: where the folder is missing or cannot be written.
+    """
     from PIL import Image
 
     image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".png", delete=False) as file:
-        try:
-            image.save(file, format="PNG")
-        except BaseException:
-            os.unlink(file.name)
-            raise
-    os.replace(file.name, path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        image.save(partial, format="PNG")
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,76 @@
+import io
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from gm_jax.training import progress as progress_module
+from gm_jax.training.progress import clock, describe, progress
+
+
+@pytest.fixture
+def now(monkeypatch):
+    """A clock that the test moves: now[0] seconds."""
+    seconds = [100.0]
+    monkeypatch.setattr(progress_module.time, "monotonic", lambda: seconds[0])
+    return seconds
+
+
+def test_plain_lines_without_a_terminal(capsys, now):
+    with progress(100, 20, "digits/vae") as bar:
+        for step in range(21, 101):
+            now[0] += 0.125
+            loss = 1.0 if step < 60 else 0.5
+            bar.advance(to_step=step, metrics={"loss": loss, "valid neg_elbo": 12.3456})
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "\r" not in out
+    # A line when the figures are new, and one at the end: 80 steps in 10 seconds.
+    assert out.splitlines() == [
+        "digits/vae step 28/100 · 8.0 steps/s · loss 1 · valid neg_elbo 12.35 · 0:09 left",
+        "digits/vae step 60/100 · 8.0 steps/s · loss 0.5 · valid neg_elbo 12.35 · 0:05 left",
+        "digits/vae step 100/100 · 8.0 steps/s · loss 0.5 · valid neg_elbo 12.35 · 0:00 left",
+    ]
+
+
+def test_print_without_a_terminal(capsys):
+    with progress(10, 0, "digits/vae") as bar:
+        bar.print("saved [step 3]")
+    assert capsys.readouterr().out == "saved [step 3]\n"
+
+
+def test_bar_on_a_terminal(capsys):
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=120)
+    with progress(1000, 200, "digits/vae [new]", console=console) as bar:
+        bar.advance(to_step=600, metrics={"loss": 1.25})
+        bar.print("saved [bold]as it is[/bold]")
+        bar.advance(to_step=1000, metrics={"loss": 0.5})
+    text = screen.getvalue()
+    assert "\x1b[" in text
+    assert "saved [bold]as it is[/bold]" in text
+    last = text[text.rindex("digits/vae") :]
+    assert last.startswith("digits/vae [new]")
+    assert "loss 0.5" in last
+    assert "steps/s" in last
+    assert "1000/1000" in Text.from_ansi(last).plain
+    assert capsys.readouterr().out == ""
+
+
+def test_an_error_inside_passes_through():
+    console = Console(file=io.StringIO(), force_terminal=True)
+    for where in (None, console):
+        with pytest.raises(RuntimeError, match="boom"), progress(5, 0, "x", console=where):
+            raise RuntimeError("boom")
+
+
+def test_describe_and_clock():
+    assert describe({}) == ""
+    assert describe({"loss": 1234.5678, "kl": float("nan")}) == "loss 1235 · kl nan"
+    assert [clock(s) for s in (0, 59.9, 61, 3600, 36_061)] == [
+        "0:00",
+        "0:59",
+        "1:01",
+        "1:00:00",
+        "10:01:01",
+    ]
