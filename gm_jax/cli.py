@@ -201,7 +201,8 @@ def dispatch(argv: list[str]) -> int:
         raise UserError(f"there is no command {name}. {hint}(gm-jax --help lists all)")
     if name == "train":
         return train_command(rest)
-    command = parse(COMMANDS[name], rest, f"gm-jax {name}")
+    options = [f.name.replace("_", "-") for f in dataclasses.fields(COMMANDS[name])]
+    command = parse(COMMANDS[name], rest, f"gm-jax {name}", options=options)
     if name not in ("list", "data"):
         set_up()
     command.act()
@@ -242,10 +243,12 @@ def train_command(argv: list[str]) -> int:
 
     resolve(name)  # a wrong name is answered before jax is imported
     set_up()
+    from gm_jax.experiment import field_paths
     from gm_jax.experiment_file import load
     from gm_jax.sweep import run_sweep
 
     default = load(name)
+    options = ["run", "sweep", *(path.replace("_", "-") for path in field_paths(default))]
 
     @dataclasses.dataclass(frozen=True)
     class TrainExperiment(Train):
@@ -253,13 +256,22 @@ def train_command(argv: list[str]) -> int:
         experiment: Annotated[type(default), tyro.conf.arg(name="")] = default  # type: ignore
 
     def parse_one(args: list[str]) -> Any:
-        return parse(TrainExperiment, args, f"gm-jax train {name}", subject=default.name)
+        return parse(TrainExperiment, args, f"gm-jax train {name}", default.name, options)
 
     return run_sweep(parse_one, rest)
 
 
-def parse(cls: Any, args: list[str], prog: str, subject: str | None = None) -> Any:
+def parse(
+    cls: Any, args: list[str], prog: str, subject: str | None = None, options: Sequence[str] = ()
+) -> Any:
     """A command from its arguments, by tyro; what tyro says of bad ones becomes one line.
+
+    Args:
+      cls: the command's dataclass.
+      args: what was typed behind the command.
+      prog: how the command is called.
+      subject: the experiment whose fields the options are, if they are.
+      options: the names of the options, without dashes, from which the nearest is suggested.
 
     Raises:
       UserError: for arguments that do not fit.
@@ -273,7 +285,7 @@ def parse(cls: Any, args: list[str], prog: str, subject: str | None = None) -> A
     except SystemExit as error:
         if not error.code:
             raise
-        raise UserError(one_line(complaint.getvalue(), prog, subject)) from None
+        raise UserError(one_line(complaint.getvalue(), prog, subject, options)) from None
 
 
 @contextlib.contextmanager
@@ -290,21 +302,64 @@ def wide_terminal() -> Any:
             os.environ["COLUMNS"] = old
 
 
-def one_line(complaint: str, prog: str, subject: str | None) -> str:
-    """tyro's boxed complaint as one line that names the nearest option."""
+def one_line(complaint: str, prog: str, subject: str | None, options: Sequence[str]) -> str:
+    """tyro's boxed complaint as one line: what is wrong, where, and what to do."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", complaint)
-    lines = [line.strip("│╭╮╰╯ ").strip() for line in text.splitlines()]
-    lines = [line for line in lines if line and not re.fullmatch(r"[─\-].*", line)]
-    options = [m.group(0) for line in lines if (m := re.match(r"--[\w.\-]+", line))]
-    listing = f"({prog} --help lists all)"
-    for line in lines:
-        if match := re.search(r"Unrecognized (?:options|arguments?): (.*)", line):
-            unknown = match.group(1).split(",")[0].split()[0].lstrip("-")
-            what = f"experiment {subject} has no field" if subject else f"{prog} has no option"
-            hint = f" Did you mean {options[0].lstrip('-')}?" if options else ""
-            return f"{what} {unknown}.{hint} {listing}"
-    message = lines[0] if lines else "the arguments can't be read"
-    return f"{message.rstrip('.')} {listing}"
+    # A terminal without Unicode gets a title over dashes instead of a box.
+    lines = [line.strip("│╭╮╰╯ ") for line in text.splitlines()]
+    if len(lines) > 1 and re.fullmatch(r"-+", lines[1]):
+        lines = lines[2:]
+    lines = [line for line in lines if line and not re.match(r"─|-+$", line)]
+    lines = lines or ["the arguments can't be read"]
+    return f"{_reword(lines, prog, subject, options)} ({prog} --help lists all)"
+
+
+def _reword(lines: list[str], prog: str, subject: str | None, options: Sequence[str]) -> str:
+    message, rest = lines[0].rstrip("."), lines[1:]
+    if match := re.match(r"Unrecognized (?:options|arguments?): ([^,\s]+)", message):
+        unknown = match[1]
+        if not unknown.startswith("--"):
+            return f"{prog} can't use {unknown!r} where it stands."
+        unknown = unknown.lstrip("-").partition("=")[0]
+        what = f"experiment {subject} has no field" if subject else f"{prog} has no option"
+        return f"{what} {unknown}.{_nearest(unknown.replace('_', '-'), options)}"
+    if match := re.match(r"Missing value for argument '(.+?)'", message):
+        option = match[1]
+        return f"{option} needs a value" if option.startswith("-") else f"{prog} needs its {option}"
+    if match := re.match(
+        r"invalid choice '(.*)' for argument '(.+?)'\. Expected .*\((.*)\)", message
+    ):
+        choices = re.findall(r"'([^']*)'", match[3])
+        listed = ", ".join(choices)
+        near = _nearest(match[1], choices)
+        return f"{match[2]} must be one of {listed}, not {match[1]!r}.{near}"
+    if message.startswith("Missing from") and len(rest) > 1:
+        return f"{prog} needs {rest[0]}: {rest[1].removesuffix('(required)').strip()}"
+    if match := re.match(r"Error parsing (\S+): (.*)", message):
+        option, reason = match.groups()
+        for pattern, kind in _KINDS:
+            if value := re.fullmatch(pattern, reason):
+                return f"{option} must be {kind}, not {value[1]}"
+        if value := re.fullmatch(
+            r"no type matching (.*) could be instantiated from \[(.*)\]", reason
+        ):
+            kinds = value[1].replace("|", " or ").replace("{", "").replace("}", "")
+            return f"{option} must be {kinds}, not {value[2]}"
+        # What a config says of itself names its field already.
+        return f"{option}: {reason}" if option.startswith("-") else reason
+    return message
+
+
+_KINDS = (
+    (r"invalid literal for int\(\) with base 10: (.*)", "a whole number"),
+    (r"could not convert string to float: (.*)", "a number"),
+    (r"Could not find valid parse for arguments: \[(.*)\]", "a list of the right kind"),
+)
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 def fail(message: str) -> int:
@@ -318,9 +373,13 @@ def describe_os_error(error: OSError) -> str:
     where = f" {error.filename}" if error.filename else ""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
-            return f"the disk is full{where}: make room, then the same command resumes"
+            what = f" while writing{where}" if where else ""
+            return f"the disk is full{what}: make room, then the same command resumes"
         case errno.EACCES | errno.EPERM | errno.EROFS:
-            return f"no permission to write{where}: give another folder with --run or --out"
+            return f"no permission to open or write{where}: give another folder with --run or --out"
+        case errno.ENOTDIR | errno.EEXIST | errno.ENOENT | errno.EISDIR if error.filename:
+            reason = (error.strerror or "").lower()
+            return f"{error.filename} can't be opened or made ({reason}): check the path"
         case _:
             return f"{error.strerror or error}{where}"
 
@@ -342,9 +401,10 @@ def known_failure(error: BaseException) -> str | None:
             lambda _: describe_os_error(OSError(errno.EACCES, "")),
         ),
         (
-            r"RESOURCE_EXHAUSTED|out of memory|Out of memory",
+            r"RESOURCE_EXHAUSTED|[Oo]ut of memory|Unable to allocate",
             lambda text: (
-                f"memory ran out: try a smaller --data.batch-size ({' '.join(text.split())[:100]})"
+                "memory ran out: try a smaller model, --data.batch-size or --num "
+                f"({' '.join(text.split())[:100]})"
             ),
         ),
     ]

@@ -1,8 +1,11 @@
 """What each command does. Imported only when one runs: jax comes with it."""
 
+import contextlib
 import dataclasses
 import os
 import platform
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from gm_jax.run import Run, default_folder, finished_run, open_run
 from gm_jax.training.folder import RunFolder
 from gm_jax.training.loop import TrainResult, train
 from gm_jax.training.records import Records
+from gm_jax.viz.animation import progress_gif
 from gm_jax.viz.curves import plot_curves
 from gm_jax.viz.grids import image_grid, save_png, side_by_side, unit_to_pixels
 
@@ -76,8 +80,9 @@ def run_training(experiment: Experiment, folder: Path | None) -> int:
     figures = run.evaluate("test")
     show_figures("test", figures)
     record_figures(run, "test", figures)
-    pictures = [*run.paint("final"), draw_curves(folder)]
-    say("pictures", " · ".join(map(str, pictures)))
+    pictures = [*run.paint("final"), draw_curves(folder), *draw_progress(folder)]
+    names = (str(picture.relative_to(folder)) for picture in pictures)
+    say("pictures", f"in {folder}: {' · '.join(names)}")
     say("next", next_commands(run))
     return 0
 
@@ -122,6 +127,17 @@ def record_figures(run: Run, phase: str, figures: dict[str, Figure]) -> None:
         records.write(run.step, phase, {name: f.value for name, f in figures.items()})
 
 
+def draw_progress(folder: Path) -> list[Path]:
+    """Animates the pictures made during training, where there are two or more."""
+    samples = RunFolder(folder).samples
+    frames = sorted(samples.glob("step_????????.png"))
+    frames = frames or sorted(samples.glob("step_????????_reconstructions.png"))
+    if len(frames) < 2:
+        return []
+    progress_gif(frames, folder / "progress.gif")
+    return [folder / "progress.gif"]
+
+
 def draw_curves(folder: Path) -> Path:
     """Draws loss and figures against steps; returns the picture's path."""
     out = folder / "curves.png"
@@ -134,8 +150,8 @@ def run_evaluation(
 ) -> None:
     """Figures of a run over a split."""
     run = open_run(folder, parse_step(step))
-    if num_samples is not None and num_samples < 0:
-        raise UserError(f"--num-samples must be 0 or greater, not {num_samples}")
+    if num_samples is not None and not 0 <= num_samples < 2**31:
+        raise UserError(f"--num-samples must be 0 to {2**31 - 1}, not {num_samples}")
     figures = run.evaluate(split, num_samples)
     if as_json:
         import json
@@ -158,8 +174,11 @@ def run_sampling(
 ) -> None:
     """Draws images to a PNG grid or an .npz of levels."""
     run = open_run(folder, parse_step(step))
-    condition = None if label is None else np.full((num,), check_label(run, label), np.int32)
+    if means and label is not None:
+        raise UserError("--label works without --means only: leave one of them out")
+    condition = None if label is None else np.full((max(num, 0),), check_label(run, label))
     out = RunFolder(folder).samples / f"seed_{seed}.png" if out is None else out
+    check_out(out, ".png", ".npz")
     if means:
         save_images(out, unit_to_pixels(run.sample_means(num, seed)), 256)
     else:
@@ -186,9 +205,10 @@ def run_reconstruction(
 ) -> None:
     """Originals above their reconstructions."""
     run = open_run(folder, parse_step(step))
+    out = RunFolder(folder).samples / "reconstructions.png" if out is None else out
+    check_out(out, ".png")
     batch: Any = read_images(images, run.spec) if images else run.batch(num, split)
     originals = batch["image"] if isinstance(batch, dict) else batch
-    out = RunFolder(folder).samples / "reconstructions.png" if out is None else out
     grid = side_by_side([originals, run.reconstruct(batch)], run.spec.num_levels)
     save_grid(out, grid)
     say("pictures", f"{out} · {len(originals)} images above their reconstructions")
@@ -199,42 +219,61 @@ def run_interpolation(
 ) -> None:
     """Lines of images between pairs of a split."""
     run = open_run(folder, parse_step(step))
+    out = RunFolder(folder).samples / "interpolation.png" if out is None else out
+    check_out(out, ".png")
     if lines < 1:
         raise UserError(f"--lines must be at least 1, not {lines}")
     images = run.batch(2 * lines, split)["image"]
     if len(images) < 2 * lines:
         raise UserError(f"--lines {lines} needs {2 * lines} images; {split} has {len(images)}")
     between = run.interpolate(images[0::2], images[1::2], num)
-    out = RunFolder(folder).samples / "interpolation.png" if out is None else out
     flat = between.reshape(-1, *between.shape[2:])
     save_grid(out, image_grid(flat, run.spec.num_levels, num_columns=num))
     say("pictures", f"{out} · {lines} lines of {num} images")
 
 
-def save_images(out: Path, images: np.ndarray, num_levels: int) -> None:
-    """A grid as PNG, or the levels as npz, by the file's ending.
+def check_out(out: Path, *endings: str) -> None:
+    """Looks, before anything is computed, whether a picture can be written there.
 
     Raises:
-      UserError: for another ending.
+      UserError: for another ending, or a folder that can't be made or written to.
     """
-    if out.suffix == ".npz":
+    if out.suffix not in endings:
+        raise UserError(f"--out {out}: the file must end in {' or '.join(endings)}")
+    if out.is_dir():
+        raise UserError(f"--out {out} is a folder: give a file in it")
+    above = next(p for p in (out.parent, *out.absolute().parents) if p.exists())
+    if not above.is_dir():
+        raise UserError(f"--out {out}: {above} is a file, not a folder")
+    if not os.access(above, os.W_OK):
+        raise UserError(f"--out {out}: no permission to write in {above}, give another folder")
+
+
+@contextlib.contextmanager
+def naming(out: Path) -> Iterator[None]:
+    """Makes the output's folder; a failure to write names the output, not a temporary file."""
+    try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with out.open("wb") as file:
-            np.savez_compressed(file, image=images, num_levels=num_levels)
-        return
-    save_grid(out, image_grid(images, num_levels))
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(out)) from error
+
+
+def save_images(out: Path, images: np.ndarray, num_levels: int) -> None:
+    """A grid as PNG, or the levels as npz, by the file's ending; whole or not at all."""
+    if out.suffix != ".npz":
+        return save_grid(out, image_grid(images, num_levels))
+    with naming(out), tempfile.TemporaryDirectory(dir=out.parent, prefix=".") as aside:
+        np.savez_compressed(Path(aside) / out.name, image=images, num_levels=num_levels)
+        os.replace(Path(aside) / out.name, out)
 
 
 def save_grid(out: Path, grid: np.ndarray) -> None:
-    """Writes a PNG, making its folder.
-
-    Raises:
-      UserError: for another ending than .png.
-    """
-    if out.suffix != ".png":
-        raise UserError(f"--out {out}: the file must end in .png (or .npz for samples)")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    save_png(out, grid)
+    """Writes a PNG, making its folder; whole or not at all."""
+    with naming(out):
+        save_png(out, grid)
 
 
 def parse_step(step: str | None) -> Any:
@@ -245,6 +284,6 @@ def parse_step(step: str | None) -> Any:
     """
     if step is None or step in ("latest", "best"):
         return step
-    if not step.isdigit():
+    if not step.isdecimal():
         raise UserError(f'--step must be a number, "latest" or "best", not {step}')
     return int(step)

@@ -4,6 +4,8 @@ The command line answers a `UserError` with its one line and exit code 2; anythi
 keeps its traceback.
 """
 
+import math
+import numbers
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,28 +22,33 @@ def _where(config: object, field: str) -> str:
     return f"{type(config).__name__}.{field}"
 
 
+def _is_finite(value: Any) -> bool:
+    """Whether it is a number at all: a config made in Python may hold anything."""
+    return isinstance(value, numbers.Real) and math.isfinite(value)
+
+
 def check_positive(config: object, *fields: str) -> None:
     """Raises ConfigError unless every named field (or every entry of it) is greater than 0."""
     for field in fields:
         value = getattr(config, field)
         values = value if isinstance(value, tuple) else (value,)
-        if any(v is not None and v <= 0 for v in values):
-            raise ConfigError(f"{_where(config, field)} must be greater than 0, not {value}")
+        if any(v is not None and not (_is_finite(v) and v > 0) for v in values):
+            raise ConfigError(f"{_where(config, field)} must be greater than 0, not {value!r}")
 
 
 def check_not_negative(config: object, *fields: str) -> None:
     """Raises ConfigError unless every named field is 0 or greater (None passes)."""
     for field in fields:
         value = getattr(config, field)
-        if value is not None and value < 0:
-            raise ConfigError(f"{_where(config, field)} must be 0 or greater, not {value}")
+        if value is not None and not (_is_finite(value) and value >= 0):
+            raise ConfigError(f"{_where(config, field)} must be 0 or greater, not {value!r}")
 
 
 def check_fraction(config: object, *fields: str) -> None:
     """Raises ConfigError unless every named field lies in [0, 1) (None passes)."""
     for field in fields:
         value = getattr(config, field)
-        if value is not None and not 0 <= value < 1:
+        if value is not None and not (_is_finite(value) and 0 <= value < 1):
             raise ConfigError(f"{_where(config, field)} must be in [0, 1), not {value}")
 
 

@@ -84,7 +84,8 @@ class Evaluator:
           UserError: where the model has no log_prob.
         """
         if not isinstance(self.model, HasLogProb):
-            raise UserError(f"{type(self.model).__name__} has no log_prob")
+            family = type(self.model).__name__
+            raise UserError(f"{family} has no log_prob: give --num-samples 0")
 
         def negative(state: TrainState, batch: Any, key: jax.Array) -> dict[str, jax.Array]:
             return {"neg_log_prob": -self._log_prob(state, batch, key, num_samples)}

@@ -7,7 +7,10 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from gm_jax.data.config import Data
-from gm_jax.errors import UserError, check_not_negative, check_positive
+from gm_jax.errors import ConfigError, UserError, check_not_negative, check_positive
+
+MAX_SEED = 2**63 - 1
+"""jax.random.key takes no larger one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +88,8 @@ class Experiment:
 
     def __post_init__(self) -> None:
         check_not_negative(self, "seed")
+        if self.seed > MAX_SEED:
+            raise ConfigError(f"Experiment.seed must be at most {MAX_SEED}, not {self.seed}")
 
     def replace(self, **changes: Any) -> "Experiment":
         """A copy with fields changed, named by dotted paths: `replace(**{"model.beta": 2.0})`.

@@ -103,7 +103,7 @@ def load(name: str) -> "Experiment":
         raise UserError(f"{path} defines no get_config() -> Experiment")
     try:
         experiment = get_config()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(_locate(path, error)) from error
     if not isinstance(experiment, Experiment):
         raise UserError(f"{path}: get_config() must return an Experiment, not {experiment!r:.60}")
@@ -118,14 +118,16 @@ def _execute(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
-        raise UserError(f"{path}:{error.lineno}: syntax error: {error.msg}") from error
-    except Exception as error:
+        where = path if error.lineno is None else f"{path}:{error.lineno}"
+        raise UserError(f"{where}: syntax error: {error.msg}") from error
+    except (Exception, SystemExit) as error:
         raise UserError(_locate(path, error)) from error
     return module
 
 
-def _locate(path: Path, error: Exception) -> str:
+def _locate(path: Path, error: BaseException) -> str:
     """One line with the line of the experiment file that failed."""
-    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [f.lineno for f in frames if Path(f.filename).absolute() == path.absolute()]
     where = f"{path}:{lines[-1]}" if lines else str(path)
     return f"{where}: {type(error).__name__}: {' '.join(str(error).split())}"

@@ -75,12 +75,24 @@ def load_json(path: Path) -> dict[str, Any]:
         plain = json.loads(path.read_text())
         experiment, spec = from_plain(plain["experiment"]), from_plain(plain["spec"])
     except FileNotFoundError as error:
-        raise UserError(f"{path.parent} is no run: it has no {path.name}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is damaged: {error}") from error
+        raise UserError(
+            f"{path.parent} is no run: it has no {path.name} (gm-jax train makes a run)"
+        ) from error
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    except KeyError as error:
+        raise _damaged(path, f"{error} is missing") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _damaged(path, str(error)) from error
     if not isinstance(experiment, Experiment) or not isinstance(spec, DataSpec):
-        raise UserError(f"{path} is damaged: it holds no experiment")
+        raise _damaged(path, "it holds no experiment")
     return {**plain, "experiment": experiment, "spec": spec}
+
+
+def _damaged(path: Path, reason: str) -> UserError:
+    return UserError(
+        f"{path} is damaged ({reason}): put a copy back, or train in another --run folder"
+    )
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:

@@ -32,6 +32,10 @@ def data_command(action: str, name: str | None, data_dir: Path | None) -> None:
     from gm_jax.data import prepare
 
     if action == "list":
+        if name is not None:
+            raise UserError(
+                f"gm-jax data list takes no name (gm-jax data info {name} describes it)"
+            )
         rows = prepare.list_prepared()
         for prepared in rows:
             print(prepared)

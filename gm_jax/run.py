@@ -6,6 +6,7 @@ images = run.sample(64, seed=0)
 """
 
 import functools
+import signal
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -18,7 +19,7 @@ from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import Split
 from gm_jax.errors import UserError
 from gm_jax.evaluation import Figure
-from gm_jax.experiment import Experiment
+from gm_jax.experiment import MAX_SEED, Experiment
 from gm_jax.model import Encodes, HasLogProb, Model, Reconstructs, SampleMeans, Samples, TrainState
 from gm_jax.rng import Rngs
 from gm_jax.training.checkpoint import Checkpoints
@@ -36,6 +37,9 @@ _ABILITIES = {
     "decode": Encodes,
     "log_prob": HasLogProb,
 }
+
+
+_MOST_VALUES = 2**31 - 1  # of all images of one call together: XLA dies of more
 
 
 class Run:
@@ -168,6 +172,9 @@ class Run:
     def _check_num(self, num: int) -> None:
         if num < 1:
             raise UserError(f"the number of images must be at least 1, not {num}")
+        most = _MOST_VALUES // self.spec.num_dims
+        if num > most:
+            raise UserError(f"{num} images are too many at once: give at most {most}")
 
 
 @functools.cache
@@ -177,8 +184,8 @@ def _jitted(model: Hashable, name: str) -> Any:
 
 
 def _sample_rngs(seed: int) -> Rngs:
-    if seed < 0:
-        raise UserError(f"the seed must be 0 or greater, not {seed}")
+    if not 0 <= seed <= MAX_SEED:
+        raise UserError(f"the seed must be 0 to {MAX_SEED}, not {seed}")
     return Rngs(jax.random.key(seed)).at("sample")
 
 
@@ -188,9 +195,18 @@ def fit(experiment: Experiment, folder: str | Path | None = None) -> Run:
     Args:
       experiment: what to train.
       folder: the run's folder; None: runs/<name of the experiment>.
+
+    Raises:
+      UserError: as `train` does.
+      KeyboardInterrupt: after Ctrl-C, when the state is saved; the same call resumes.
     """
     path = default_folder(experiment) if folder is None else Path(folder)
-    return finished_run(experiment, path, train(experiment, path))
+    result = train(experiment, path)
+    if result.signum == signal.SIGINT:  # saved; now the caller's own loop stops too
+        raise KeyboardInterrupt
+    if result.signum is not None:
+        raise SystemExit(128 + result.signum)
+    return finished_run(experiment, path, result)
 
 
 def finished_run(experiment: Experiment, folder: Path, result: TrainResult) -> Run:

@@ -44,7 +44,10 @@ def split_sweep(sweep: str) -> tuple[str, list[str]]:
         raise UserError(f"--sweep needs FIELD=VALUE,VALUE,..., not {sweep}")
     if len(set(values)) < len(values):
         raise UserError(f"--sweep names a value twice: {sweep}")
-    return field.strip().lstrip("-"), values
+    field = field.strip().lstrip("-")
+    if field in ("run", "sweep"):
+        raise UserError(f"--sweep goes over a field of the experiment, not over --{field}")
+    return field, values
 
 
 def sibling(base: Path, field: str, value: str) -> Path:

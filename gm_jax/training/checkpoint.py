@@ -1,7 +1,11 @@
 """Checkpoints: the state as one Orbax item; the best and the latest are kept."""
 
+import contextlib
+import inspect
 import json
 import logging
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,8 +35,8 @@ class Checkpoints:
         keep_latest: int = 1,
         read_only: bool = False,
     ):
-        # Orbax reports every save and restore at INFO and WARNING; failures raise.
-        logging.getLogger("absl").setLevel(logging.ERROR)
+        # Orbax reports every save and restore; failures raise.
+        logging.getLogger("absl").setLevel(logging.CRITICAL)
         self.folder = folder
         self.mode = mode
 
@@ -50,17 +54,16 @@ class Checkpoints:
                 ),
             ]
         )
-        self._manager = ocp.CheckpointManager(
-            folder.resolve(),
-            options=ocp.CheckpointManagerOptions(
-                preservation_policy=policy,
-                best_fn=get_metric,  # without it Orbax stores no metrics
-                best_mode=mode,
-                create=not read_only,
-                read_only=read_only,
-                cleanup_tmp_directories=not read_only,
-            ),
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=policy,
+            best_fn=get_metric,  # without it Orbax stores no metrics
+            best_mode=mode,
+            create=not read_only,
+            read_only=read_only,
+            cleanup_tmp_directories=not read_only,
         )
+        _check_figures(folder)
+        self._manager = ocp.CheckpointManager(folder.resolve(), options=options)
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -120,17 +123,68 @@ class Checkpoints:
             jax.eval_shape(_with_key_data, template),
         )
         try:
-            plain = self._manager.restore(step, args=ocp.args.StandardRestore(target))
+            with _hushed():
+                plain = self._manager.restore(step, args=ocp.args.StandardRestore(target))
         except Exception as error:  # Orbax raises many kinds, all meaning the same here
-            reason = " ".join(str(error).split())[:160]
-            others = [s for s in self.steps() if s != step]
-            way_out = f"remove it to go on from step {max(others)}" if others else "train anew"
-            raise UserError(
-                f"checkpoint {self.folder / str(step)} can't be read; {way_out} ({reason})"
-            ) from error
+            raise _unreadable(self.folder, step, self.steps(), error) from error
         return plain.replace(key=jax.random.wrap_key_data(plain.key))
 
 
 def _with_key_data(state: TrainState) -> Any:
     """Typed keys are no arrays to Orbax: their raw words are saved."""
     return state.replace(key=jax.random.key_data(state.key))
+
+
+@contextlib.contextmanager
+def _hushed() -> Iterator[None]:
+    """Keeps stderr to the one line that says which checkpoint is damaged.
+
+    When one of Orbax's reads fails, it drops the others, which print a traceback each as they end
+    or find their event loop closed, perhaps much later. So the silence stays where one has failed.
+    """
+    logger = logging.getLogger("asyncio")
+    level = logger.level
+    hook, unraisable_hook = sys.excepthook, sys.unraisablehook
+
+    def is_late(error: BaseException | None) -> bool:
+        return isinstance(error, RuntimeError) and "Event loop is closed" in str(error)
+
+    def quiet_hook(kind: Any, error: Any, trace: Any) -> None:
+        if not is_late(error):
+            hook(kind, error, trace)
+
+    def quiet_unraisable_hook(unraisable: Any) -> None:
+        if not (is_late(unraisable.exc_value) or inspect.iscoroutine(unraisable.object)):
+            unraisable_hook(unraisable)
+
+    logger.setLevel(logging.CRITICAL)
+    sys.excepthook, sys.unraisablehook = quiet_hook, quiet_unraisable_hook
+    yield
+    logger.setLevel(level)
+    sys.excepthook, sys.unraisablehook = hook, unraisable_hook
+
+
+def _check_figures(folder: Path) -> None:
+    """Looks at the monitored figures of all checkpoints, which Orbax reads without asking.
+
+    Raises:
+      UserError: naming the checkpoint whose figure can't be read.
+    """
+    paths = [p for p in folder.glob("*/metrics/metrics") if p.parts[-3].isdigit()]
+    for path in paths:
+        try:
+            float(json.loads(path.read_text())[_MONITOR])
+        except (ValueError, KeyError, TypeError) as error:
+            steps = [int(p.parts[-3]) for p in paths]
+            raise _unreadable(folder, int(path.parts[-3]), steps, error) from error
+
+
+def _unreadable(folder: Path, step: int, steps: list[int], error: Exception) -> UserError:
+    others = [s for s in steps if s != step]
+    way_out = (
+        f"remove it to go on from step {max(others)}"
+        if others
+        else "put a copy back, or train in another --run folder"
+    )
+    reason = " ".join(str(error).split())[:160]
+    return UserError(f"checkpoint {folder / str(step)} can't be read; {way_out} ({reason})")

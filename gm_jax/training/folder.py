@@ -6,7 +6,6 @@ import importlib.metadata
 import json
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ from gm_jax.experiment import Experiment
 from gm_jax.experiment_json import differences, load_json, to_plain
 
 _PACKAGES = ("gm_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+_LOCK = ".lock"
 
 # Fields that may change between two parts of one run: none of them enters an update.
 _OPERATIONAL = (
@@ -63,8 +64,8 @@ class RunFolder:
         plain = load_json(self.experiment)
         return plain["experiment"], plain["spec"]
 
-    def claim(self, experiment: Experiment, spec: DataSpec) -> None:
-        """Makes the folder ready for this experiment, new or resumed.
+    def check(self, experiment: Experiment) -> None:
+        """Looks whether this experiment may be trained here; writes nothing.
 
         Raises:
           UserError: where the folder holds something else, or a run that differs in a field that
@@ -80,13 +81,27 @@ class RunFolder:
                     f"{experiment.name or 'this one'}: give another folder with --run"
                 )
             found = [d for d in differences(old, experiment) if not d.startswith(_OPERATIONAL)]
-            if found:
+            if found and self.has_checkpoint():
                 raise UserError(
                     f"{self.path} holds a run that differs: {found[0]}: give another folder with "
                     "--run, or remove this one"
                 )
-        elif self.path.is_dir() and any(self.path.iterdir()):
+        elif self.path.is_dir() and {p.name for p in self.path.iterdir()} - {_LOCK}:
             raise UserError(f"{self.path} is not empty and holds no run: give another --run folder")
+
+    def has_checkpoint(self) -> bool:
+        """Whether anything was saved, be it damaged."""
+        return self.checkpoints.is_dir() and any(self.checkpoints.iterdir())
+
+    def claim(self, experiment: Experiment, spec: DataSpec) -> None:
+        """Makes the folder ready for this experiment, new or resumed. To be called when `locked`.
+
+        A run that failed before its first checkpoint gives way: there is nothing to go on from.
+
+        Raises:
+          UserError: as `check`, which another process may have made differ since.
+        """
+        self.check(experiment)
         self.samples.mkdir(parents=True, exist_ok=True)
         record: dict[str, Any] = {
             "name": experiment.name,
@@ -100,7 +115,7 @@ class RunFolder:
 
 def write_atomically(path: Path, text: str) -> None:
     """Writes a text file whole or not at all."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, suffix=".tmp") as file:
+    with (path.parent / f".{path.name}.{os.getpid()}").open("w") as file:
         try:
             file.write(text)
             file.flush()
@@ -113,18 +128,21 @@ def write_atomically(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Holds the folder for one process at a time.
+    """Holds the folder, which is made if need be, for one process at a time.
 
     Raises:
       UserError: while another process trains in it.
     """
     import fcntl
 
-    with (path / ".lock").open("w") as file:
+    path.mkdir(parents=True, exist_ok=True)
+    with (path / _LOCK).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(f"another process is training in {path}") from error
+        except BlockingIOError as error:
+            raise UserError(
+                f"another process is training in {path}: wait for it, or give another --run folder"
+            ) from error
         yield
 
 

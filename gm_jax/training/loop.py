@@ -1,5 +1,6 @@
 """The one training loop: any model, any experiment; resumes bit for bit."""
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
@@ -55,17 +56,23 @@ def train(experiment: Experiment, folder: Path) -> TrainResult:
       NonFiniteError: when a loss or gradient is not finite, naming the step.
     """
     run = RunFolder(folder)
+    run.check(experiment)
     splits = open_splits(experiment)
     mesh = DataMesh(experiment.data.batch_size, experiment.sharding.data)
     check_monitor(experiment, splits)
-    run.claim(experiment, splits["train"].spec)
-    with (
-        locked(folder),
-        Checkpoints(
-            run.checkpoints, experiment.training.monitor_mode, experiment.training.keep_latest
-        ) as checkpoints,
-    ):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(locked(folder))
+        new = not run.has_checkpoint()
+        if new:
+            run.claim(experiment, splits["train"].spec)
+        checkpoints = stack.enter_context(
+            Checkpoints(
+                run.checkpoints, experiment.training.monitor_mode, experiment.training.keep_latest
+            )
+        )
         state, resumed_at = _start(experiment, splits["train"], checkpoints, mesh)
+        if not new:  # only now: a run that can't be read stays as it is
+            run.claim(experiment, splits["train"].spec)
         with Records(folder, resume_step=resumed_at) as records, StopRequest() as stop:
             loop = _Loop(experiment, run, splits, mesh, checkpoints, records, stop)
             return loop.run(state, resumed_at)
