@@ -25,9 +25,13 @@ def get_config() -> Experiment:
             latent_dim=50,
             likelihood="bernoulli",
             optimizer=Optimizer(
-                learning_rate=1e-3, schedule="cosine", decay_steps=50_000, ema_decay=0.999
+                learning_rate=1e-3,
+                schedule="cosine",
+                decay_steps=30_000,
+                weight_decay=0.1,
+                ema_decay=0.999,
             ),
         ),
-        training=Training(num_steps=50_000, log_every=500, eval_every=1000, sample_every=10_000),
+        training=Training(num_steps=30_000, log_every=500, eval_every=1000, sample_every=10_000),
         evaluation=Evaluation(batch_size=100, num_samples=5000, checkpoint="best"),
     )

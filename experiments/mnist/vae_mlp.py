@@ -4,6 +4,8 @@ Summed squared error plus KL is the ELBO of a Gaussian likelihood of standard de
 
 Paper: Kingma & Welling 2014, arXiv:1312.6114
 Command: gm-jax train mnist/vae_mlp
+Minutes: 2.5 (2 CPU cores)
+Score: test mean squared error 0.0352, KL 5.96 nats
 """
 
 from gm_jax.data import Data, Tfds
