@@ -1,0 +1,559 @@
+"""Bad input of every kind gets one line that says what to do, and costs nothing that was there.
+
+docs/errors.md is made of the same cases, in this order:
+
+    WRITE_ERRORS_DOC=1 .venv/bin/python -m pytest tests/test_bad_inputs.py
+"""
+
+import contextlib
+import dataclasses
+import errno
+import io
+import os
+import re
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gm_jax import cli
+from gm_jax.training import loop
+from gm_jax.training.checkpoint import Checkpoints
+from gm_jax.training.folder import locked
+
+DOC = Path(__file__).parent.parent / "docs" / "errors.md"
+WRITING = "WRITE_ERRORS_DOC" in os.environ
+# What makes digits/vae and digits/ae tiny; the runs that the cases start from were made like this.
+TINY = (
+    "--training.num-steps 2 --training.log-every 1 --training.sample-every 0 --data.batch-size 8 "
+    "--data.limit 24 --model.coder.hidden 4 --evaluation.num-samples 0"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One bad input: what is typed, words of the answer, and what is made wrong before."""
+
+    typed: str
+    words: tuple[str, ...]
+    given: Callable[[Path, pytest.MonkeyPatch], object] | None = None
+    note: str = ""
+    tiny: bool = False  # adds TINY, which the doc leaves out
+    starts: bool = False  # whether training starts, and so adds to the run's record
+
+
+def case(typed, *words, **rest):
+    return Case(typed, words, **rest)
+
+
+def config(text):
+    """Writes the experiment file c.py."""
+    return lambda folder, patch: (folder / "c.py").write_text(text)
+
+
+def picture(name, size=(8, 8), keep=None):
+    """Writes an image, of which only the first `keep` bytes are left."""
+
+    def write(folder, patch):
+        path = folder / name
+        pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0]), np.uint8)
+        Image.fromarray(pixels).save(path)
+        path.write_bytes(path.read_bytes()[:keep])
+
+    return write
+
+
+def file(name, text="some text"):
+    def write(folder, patch):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    return write
+
+
+def recorded(old, new):
+    """Changes the record of the experiment in runs/vae."""
+
+    def change(folder, patch):
+        path = folder / "runs/vae/experiment.json"
+        text, count = re.subn(old, new, path.read_text(), count=1, flags=re.DOTALL)
+        assert count == 1
+        path.write_text(text)
+
+    return change
+
+
+def damage(pattern, change):
+    """Changes the bytes of files of the checkpoint of runs/vae."""
+
+    def apply(folder, patch):
+        paths = [p for p in (folder / "runs/vae/checkpoints/2").glob(pattern) if p.is_file()]
+        assert paths
+        for path in paths:
+            path.write_bytes(change(path.read_bytes()))
+
+    return apply
+
+
+def half(data):
+    return data[: len(data) // 2]
+
+
+def garbled(data):
+    return bytes(byte ^ 0x5A for byte in data)
+
+
+def no_data(folder, patch):
+    """A machine on which nothing is prepared."""
+    patch.delenv("TFDS_DATA_DIR", raising=False)
+    patch.setenv("GM_JAX_DATA", "no_data")
+    patch.setenv("HOME", str(folder))
+    patch.setenv("XDG_CACHE_HOME", str(folder / ".cache"))
+
+
+def fails(code, owner, name):
+    """Lets a function fail as the system does: a full disk, or no permission."""
+
+    def refuse(*args, **kwargs):
+        raise OSError(code, os.strerror(code))
+
+    return lambda folder, patch: patch.setattr(owner, name, refuse)
+
+
+def someone_trains(folder, patch):
+    """Holds runs/vae as another process would; returns what lets go of it."""
+    held = contextlib.ExitStack()
+    held.enter_context(locked(folder / "runs/vae"))
+    return held
+
+
+V, A = "train digits/vae", "train digits/ae"
+LISTS = "(gm-jax train digits/vae --help lists all)"
+
+CASES = {
+    "Commands and experiments": [
+        case("trian digits/vae", "no command trian", "Did you mean train?"),
+        case("train", "needs an experiment", "gm-jax train digits/vae"),
+        case("train digits/vea", "no experiment digits/vea", "Did you mean digits/vae?"),
+        case("train experiments/mine.py", "there is no file experiments/mine.py"),
+        case(
+            "train c.py",
+            "c.py:2: syntax error",
+            given=config("def get_config():\n    return (\n"),
+            note="line 2 does not end",
+        ),
+        case(
+            "train c.py",
+            "c.py:1: ModuleNotFoundError",
+            given=config("import nonesuch\n"),
+            note="line 1 imports nonesuch",
+        ),
+        case(
+            "train c.py",
+            "c.py:4: ConfigError",
+            "VAE.latent_dim must be greater than 0",
+            given=config(
+                "from gm_jax import Experiment\nfrom gm_jax.models.vae import VAE\n"
+                "def get_config():\n    return VAE(latent_dim=0)\n"
+            ),
+            note="line 4 makes VAE(latent_dim=0)",
+        ),
+        case("train c.py", "c.py defines no get_config()", given=config("x = 1\n"), note="x = 1"),
+        case(
+            "train c.py",
+            "must return an Experiment, not 5",
+            given=config("def get_config():\n    return 5\n"),
+            note="get_config returns 5",
+        ),
+    ],
+    "Options": [
+        case(f"{V} --model.latnet-dim 512", "has no field model.latnet-dim", LISTS),
+        case(f"{V} --zzz 1", "experiment digits/vae has no field zzz", LISTS),
+        case(f"{V} 512", "'512'"),
+        case(f"{V} --model.latent-dim", "--model.latent-dim needs a value"),
+        case(f"{V} --model.latent-dim x", "--model.latent-dim must be a whole number, not 'x'"),
+        case(f"{V} --model.beta x", "--model.beta must be a number, not 'x'"),
+        case(f"{V} --data.limit x", "--data.limit must be None or INT, not 'x'"),
+        case(f"{V} --model.coder.hidden 4 x", "--model.coder.hidden", "'x'"),
+        case(f"{V} --model.likelihood bernouli", "must be one of", "Did you mean bernoulli?"),
+        case(f"{V} --data.batch-size 0", "Data.batch_size must be greater than 0, not 0"),
+        case(f"{V} --data.limit -1", "Data.limit must be greater than 0, not -1"),
+        case(f"{V} --model.latent-dim 0", "VAE.latent_dim must be greater than 0, not 0"),
+        case(f"{V} --model.coder.hidden 64 0", "hidden must be greater than 0, not (64, 0)"),
+        case(f"{V} --training.num-steps -5", "Training.num_steps must be greater than 0, not -5"),
+        case(f"{V} --model.optimizer.learning-rate 0", "learning_rate must be greater than 0"),
+        case(f"{V} --model.optimizer.learning-rate nan", "learning_rate must be", "not nan"),
+        case(f"{V} --model.optimizer.ema-decay 1", "ema_decay must be in [0, 1), not 1.0"),
+        case(f"{V} --seed -1", "Experiment.seed must be 0 or greater, not -1"),
+        case(f"{V} --seed 99999999999999999999", "Experiment.seed must be at most"),
+        case("sample", "gm-jax sample needs PATH: Folder of the run"),
+        case("sample runs/vae --nm 9", "no option nm", "Did you mean num?"),
+        case("sample runs/vae --num x", "--num must be a whole number, not 'x'"),
+    ],
+    "Sweeps": [
+        case(f"{V} --sweep model.latent-dim", "--sweep needs FIELD=VALUE,VALUE,..."),
+        case(f"{V} --sweep model.latent-dim=", "--sweep needs FIELD=VALUE,VALUE,..."),
+        case(f"{V} --sweep model.latent-dim=4,,8", "--sweep needs FIELD=VALUE,VALUE,..."),
+        case(f"{V} --sweep model.latent-dim=4,4", "names a value twice"),
+        case(f"{V} --sweep model.latnet-dim=4,8", "no field", "Did you mean model.latent-dim?"),
+        case(f"{V} --sweep model.latent-dim=4,x", "must be a whole number, not 'x'"),
+        case(f"{V} --sweep run=a,b", "not over --run"),
+    ],
+    "Devices, figures, splits": [
+        case(f"{V} --sharding.data 99", "sharding.data is 99, but there are"),
+        case(f"{V} --sharding.data 3", "data.batch_size 128 does not divide by sharding.data 3"),
+        case(f"{V} --training.monitor elbo", "training.monitor is elbo", "neg_elbo"),
+        case(f"{V} --data.train tran", "there is no split 'tran'", "train (1,497), test (300)"),
+        case(f"{V} --data.train train[:0]", "train[:0]", "no "),
+        case(f"{V} --data.test tset", "there is no split 'tset'"),
+        case("evaluate runs/vae --split tset", "there is no split 'tset'"),
+        case(
+            "train c.py",
+            "CenterCrop.size 9 is larger than the images, 8x8",
+            given=config(
+                "from gm_jax import Experiment\nfrom gm_jax.data import CenterCrop, Data\n"
+                "from gm_jax.models.vae import VAE\n\ndef get_config():\n"
+                "    return Experiment(Data(transforms=(CenterCrop(9),)), VAE())\n"
+            ),
+            note="crops 8x8 images to 9x9",
+        ),
+        case(
+            f"{V} --model.optimizer.learning-rate 1e30",
+            "step 2 gave",
+            "loss = ",
+            "no checkpoint had been saved yet",
+            "try a smaller --model.optimizer.learning-rate",
+            tiny=True,
+            starts=True,
+        ),
+        case(
+            f"{V} --training.num-steps 3 --run runs/vae",
+            "step 3 gave loss = nan",
+            "the last good checkpoint is step 2 in runs/vae/checkpoints",
+            given=lambda folder, patch: patch.setattr(
+                loop, "make_train_step", lambda *args: lambda state, *rest: (state, NAN)
+            ),
+            note="the loss of step 3 is not a number",
+            tiny=True,
+            starts=True,
+        ),
+    ],
+    "A run's folder": [
+        case("sample runs/no", "there is no run runs/no"),
+        case("sample runs", "runs is no run: it has no experiment.json"),
+        case(
+            "sample empty",
+            "empty is no run",
+            given=lambda folder, patch: (folder / "empty").mkdir(),
+            note="empty is an empty folder",
+        ),
+        case(f"{V} --run notes", "notes is a file", given=file("notes"), note="notes is a file"),
+        case(
+            f"{V} --run notes/here",
+            "notes/here can't be opened or made",
+            given=file("notes"),
+            note="notes is a file",
+        ),
+        case(
+            f"{V} --run full",
+            "full is not empty and holds no run",
+            given=file("full/notes.txt"),
+            note="full holds notes.txt",
+        ),
+        case(f"{A} --run runs/vae", "runs/vae holds a run of digits/vae, not of digits/ae"),
+        case(f"{V} --run runs/vae --model.latent-dim 3", "differs", "there and", tiny=True),
+        case(
+            f"{V} --run runs/vae",
+            "another process is training in runs/vae",
+            given=someone_trains,
+            note="it is being trained",
+            tiny=True,
+        ),
+        case(
+            "sample runs/vae",
+            "experiment.json is damaged",
+            given=recorded(r"\n.*", "\n"),
+            note="experiment.json is cut short",
+        ),
+        case(
+            f"{V} --run runs/vae",
+            "experiment.json is damaged",
+            given=recorded(r"\n.*", "\n"),
+            note="experiment.json is cut short",
+            tiny=True,
+        ),
+        case(
+            "sample runs/vae",
+            "experiment.json",
+            "gm_jax.models.vae:VEA",
+            "no config class",
+            given=recorded("models.vae:VAE", "models.vae:VEA"),
+            note="experiment.json names a class that is not there",
+        ),
+        case(
+            "sample runs/vae",
+            "experiment.json",
+            "VAE has no field latent_size",
+            given=recorded("latent_dim", "latent_size"),
+            note="experiment.json names a field that is not there",
+        ),
+        case(
+            "sample runs/vae",
+            "experiment.json",
+            "VAE.latent_dim must be greater than 0, not 'four'",
+            given=recorded(r'"latent_dim": \d+', '"latent_dim": "four"'),
+            note="a number in experiment.json became a word",
+        ),
+        case("sample runs/vae --step 99", "no checkpoint of step 99; it has: 2"),
+        case("sample runs/vae --step abc", '--step must be a number, "latest" or "best", not abc'),
+        case(
+            "sample runs/vae",
+            "has no checkpoint yet",
+            given=lambda folder, patch: shutil.rmtree(folder / "runs/vae/checkpoints"),
+            note="checkpoints/ was removed",
+        ),
+    ],
+    "Checkpoints": [
+        case(
+            f"{typed} runs/vae{rest}",
+            "checkpoint runs/vae/checkpoints/2 can't be read",
+            given=damage(pattern, change),
+            note=note,
+            tiny=bool(rest),
+        )
+        for typed, rest in [("sample", ""), (f"{V} --run", " --training.num-steps 3")]
+        for pattern, change, note in [
+            ("default/d/*", half, "the arrays are cut short"),
+            ("default/manifest.ocdbt", garbled, "the manifest is garbled"),
+            ("default/_METADATA", half, "its description is cut short"),
+            ("metrics/metrics", lambda data: b"", "its figure is empty"),
+        ]
+    ],
+    "Images and labels": [
+        case("reconstruct runs/vae --images no.png", "there is no image no.png"),
+        case("reconstruct runs/vae --images runs", "runs is a folder: give image files"),
+        case(
+            "reconstruct runs/vae --images cut.png",
+            "cut.png is no image that can be read",
+            given=picture("cut.png", keep=60),
+            note="cut.png is cut short",
+        ),
+        case(
+            "reconstruct runs/vae --images text.png",
+            "text.png is no image that can be read",
+            given=file("text.png"),
+            note="text.png holds text",
+        ),
+        case(
+            "reconstruct runs/vae --images big.png",
+            "big.png is 9x8, but the run was trained on 8x8: resize it first",
+            given=picture("big.png", (9, 8)),
+            note="big.png is 9 pixels wide",
+        ),
+        case("sample runs/vae --num 0", "number of images must be at least 1, not 0"),
+        case("sample runs/vae --num -3", "number of images must be at least 1, not -3"),
+        case("sample runs/vae --num 100000000000", "too many at once"),
+        case("sample runs/vae --seed -1", "seed must be 0 to"),
+        case("sample runs/vae --label 3", "no condition", "trained without labels"),
+        case("sample runs/vae --label 10", "--label must be 0 to 9, not 10"),
+        case("sample runs/vae --label -1", "--label must be 0 to 9, not -1"),
+        case("sample runs/ae", "Autoencoder can't sample"),
+        case("interpolate runs/vae --num 1", "at least 2 images a line, not 1"),
+        case("interpolate runs/vae --lines 0", "--lines must be at least 1, not 0"),
+        case("interpolate runs/vae --lines 999", "--lines 999 needs 1998 images; test has 24"),
+        case("evaluate runs/vae --num-samples -1", "--num-samples must be 0 to"),
+        case("evaluate runs/ae --num-samples 5", "Autoencoder has no log_prob"),
+    ],
+    "Where the output goes": [
+        case("sample runs/vae --out x.jpg", "x.jpg: the file must end in .png or .npz"),
+        case("reconstruct runs/vae --out x.npz", "x.npz: the file must end in .png"),
+        case(
+            "sample runs/vae --out notes/x.png",
+            "notes is a file, not a folder",
+            given=file("notes"),
+            note="notes is a file",
+        ),
+        case(
+            "sample runs/vae --out x.png",
+            "no permission to open or write x.png",
+            given=fails(errno.EACCES, os, "replace"),
+            note="the folder may not be written to",
+        ),
+        case(
+            "sample runs/vae --out x.png",
+            "the disk is full while writing x.png",
+            given=fails(errno.ENOSPC, Image.Image, "save"),
+            note="the disk is full",
+        ),
+        case(
+            "sample runs/vae --out x.npz",
+            "the disk is full while writing x.npz",
+            given=fails(errno.ENOSPC, np, "savez_compressed"),
+            note="the disk is full",
+        ),
+        case(
+            f"{V} --run runs/new",
+            "the disk is full",
+            "the same command resumes",
+            given=fails(errno.ENOSPC, os, "fsync"),
+            note="the disk is full",
+            tiny=True,
+        ),
+        case(
+            f"{V} --run runs/vae --training.num-steps 3",
+            "the disk is full",
+            "the same command resumes",
+            given=fails(errno.ENOSPC, Checkpoints, "save"),
+            note="the disk is full",
+            tiny=True,
+            starts=True,
+        ),
+    ],
+    "Data sets": [
+        case(
+            "train mnist/vae",
+            "mnist is not prepared in",
+            "run: gm-jax data prepare mnist",
+            given=no_data,
+            note="nothing is prepared",
+        ),
+        case(
+            "train mnist/vae --data.source.name mnits",
+            "no dataset mnits",
+            "did you mean",
+            "mnist",
+            given=no_data,
+            note="nothing is prepared",
+        ),
+        case("data", "gm-jax data needs {list,info,prepare}"),
+        case("data prepar mnist", "action must be one of", "Did you mean prepare?"),
+        case("data prepare", "gm-jax data prepare needs a name"),
+        case("data prepare mnits", "no dataset mnits", "mnist", given=no_data),
+        case("data prepare ../mnist", "'../mnist' is not the name of a dataset"),
+        case("data list mnist", "takes no name"),
+    ],
+}
+# What a run that goes on writes, though no checkpoint may be lost by it.
+ADVANCING = ("runs/vae/experiment.json", "runs/vae/metrics.jsonl")
+NAN = {name: np.array([np.nan], np.float32) for name in ("loss",)}
+FLAT = [one for cases in CASES.values() for one in cases]
+IDS = [f"{i}-{one.typed}" + f" ({one.note})" * bool(one.note) for i, one in enumerate(FLAT)]
+
+
+def train_quietly(typed):
+    with contextlib.redirect_stdout(io.StringIO()), pytest.raises(SystemExit) as stop:
+        cli.main(shlex.split(f"{typed} {TINY}"))
+    assert stop.value.code == 0
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with runs/vae and runs/ae, both trained for 2 steps."""
+    folder = tmp_path_factory.mktemp("home")
+    with contextlib.chdir(folder):
+        train_quietly(f"{V} --run runs/vae")
+        train_quietly(f"{A} --run runs/ae")
+    return folder
+
+
+@pytest.fixture
+def place(home, tmp_path, monkeypatch):
+    """A copy of it, to be damaged."""
+    shutil.copytree(home, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def answers():
+    """Every line that was answered, to be written to the doc if it is asked for."""
+    given = {}
+    yield given
+    if WRITING:
+        assert len(given) == len(FLAT), "all cases have to run, in one process"
+        DOC.write_text(page(given))
+
+
+def contents(folder):
+    """What may not change: every file but locks, and but what training adds to its record."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".lock" and ".cache" not in path.parts
+    }
+
+
+def shortened(message, folder):
+    """A message as the doc shows it: without what differs from machine to machine."""
+    message = message.replace(f"{folder}/", "").replace(str(folder), "~")
+    # A library's own reason stands in brackets at the end.
+    return re.sub(r"(can't be read; .*|no image that can be read) \(.*\)$", r"\1 (...)", message)
+
+
+def row(one, message):
+    cells = "gm-jax " + one.typed, one.note, message
+    return "| " + " | ".join(c.replace("|", "\\|") for c in (f"`{cells[0]}`", *cells[1:])) + " |"
+
+
+def page(given):
+    lines = [
+        "# What bad input is answered",
+        "",
+        "One line on stderr, exit code 2, and nothing half-written or lost. Every row is a case of",
+        "`tests/test_bad_inputs.py`, which also checks that this page says what is really said.",
+        "To write the page anew:",
+        "",
+        "    WRITE_ERRORS_DOC=1 .venv/bin/python -m pytest tests/test_bad_inputs.py",
+        "",
+        "`runs/vae` and `runs/ae` are runs of `digits/vae` and `digits/ae`, trained for 2 steps on",
+        "24 images; where they are trained on, the options that make them so small are left out.",
+    ]
+    for title, cases in CASES.items():
+        lines += ["", f"## {title}", "", "| typed | where | answered |", "| --- | --- | --- |"]
+        lines += [row(one, given[one]) for one in cases]
+    return "\n".join(lines) + "\n"
+
+
+def answer(typed):
+    """The one line that a command is answered, without "error: "."""
+    errors = io.StringIO()
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(errors),
+        pytest.raises(SystemExit) as stop,
+    ):
+        cli.main(shlex.split(typed))
+    assert stop.value.code == 2, errors.getvalue()
+    lines = errors.getvalue().splitlines()
+    assert len(lines) == 1, errors.getvalue()
+    assert lines[0].startswith("error: ")
+    return lines[0].removeprefix("error: ")
+
+
+@pytest.mark.parametrize("one", FLAT, ids=IDS)
+def test_one_line_and_nothing_lost(one, place, answers, capfd):
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
+        made = one.given(place, patch) if one.given else None
+        if isinstance(made, contextlib.ExitStack):
+            stack.enter_context(made)
+        before = contents(place)
+        # What is typed comes last, where it counts.
+        command = one.typed.split()
+        typed = [*command[:2], *TINY.split(), *command[2:]] if one.tiny else command
+        message = answer(shlex.join(typed))
+    for word in one.words:
+        assert word in message
+    after = contents(place)
+    for name in before.keys() - ({*ADVANCING} if one.starts else set()):
+        assert after[name] == before[name], name
+    if not one.starts:
+        assert after.keys() == before.keys()
+    assert "Traceback" not in capfd.readouterr().err
+    answers[one] = shortened(message, place)
+    if not WRITING:
+        assert row(one, answers[one]) in DOC.read_text().splitlines(), "see the top of this file"
