@@ -147,15 +147,21 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _git_commit() -> str | None:
-    try:
-        result = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
+    """The commit of the code that runs, if it runs from a checkout of its own."""
+    here = Path(__file__)
+
+    def git(*args: str) -> str:
+        return subprocess.run(
+            ["git", *args],
             capture_output=True,
             text=True,
             check=True,
             timeout=5,
-            cwd=Path(__file__).parent,
-        )
+            cwd=here.parent,
+        ).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", here.name)  # fails below somebody else's repository
+        return git("rev-parse", "HEAD")
     except (OSError, subprocess.SubprocessError):
         return None
-    return result.stdout.strip()
