@@ -13,6 +13,8 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +22,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import gm_jax
 from gm_jax import cli
+from gm_jax.data.source import ArrayExamples
+from gm_jax.data.spec import DataSpec
+from gm_jax.data.split import Split
+from gm_jax.errors import UserError
 from gm_jax.training import loop
 from gm_jax.training.checkpoint import Checkpoints
 from gm_jax.training.folder import locked
@@ -491,8 +498,10 @@ def contents(folder):
 def shortened(message, folder):
     """A message as the doc shows it: without what differs from machine to machine."""
     message = message.replace(f"{folder}/", "").replace(str(folder), "~")
-    # A library's own reason stands in brackets at the end.
-    return re.sub(r"(can't be read; .*|no image that can be read) \(.*\)$", r"\1 (...)", message)
+    # A library's own reason stands in brackets; which figures overflow depends on the machine.
+    message = re.sub(r"gave .*loss = nan.*?;", "gave loss = nan;", message)
+    message = re.sub(r"(is damaged) \(.*\):", r"\1 (...):", message)
+    return re.sub(r"(can't be read; .*?|no image that can be read) \(.*", r"\1 (...)", message)
 
 
 def row(one, message):
@@ -557,3 +566,84 @@ def test_one_line_and_nothing_lost(one, place, answers, capfd):
     answers[one] = shortened(message, place)
     if not WRITING:
         assert row(one, answers[one]) in DOC.read_text().splitlines(), "see the top of this file"
+
+
+TYPED_OUTSIDE = [
+    f"{V} --model.latnet-dim 512",
+    "sample damaged",
+]
+
+
+@pytest.mark.parametrize("typed", TYPED_OUTSIDE)
+def test_a_process_of_its_own_says_no_more(typed, place):
+    """What libraries print from threads, as they exit or where there is no Unicode, is not seen."""
+    shutil.copytree("runs/vae", "damaged")
+    for path in (place / "damaged/checkpoints/2/default/d").iterdir():
+        path.write_bytes(half(path.read_bytes()))
+    done = subprocess.run(
+        [sys.executable, "-m", "gm_jax.cli", *typed.split()],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"LC_ALL": "C", "PYTHONWARNINGS": "ignore"},
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1, done.stderr
+
+
+def test_the_page_has_no_other_rows():
+    rows = [line for line in DOC.read_text().splitlines() if line.startswith("| `")]
+    assert WRITING or len(rows) == len(FLAT)
+
+
+def test_a_later_value_that_is_wrong_trains_nothing(place):
+    answer(f"{V} --sweep model.latent-dim=4,0")
+    assert not list(place.glob("runs/digits*"))
+
+
+def test_a_failed_start_gives_way_and_a_full_disk_is_gone_on_from(place, monkeypatch):
+    answer(f"{V} {TINY} --run runs/new --model.optimizer.learning-rate 1e30")
+    train_quietly(f"{V} --run runs/new")  # what the message proposes: no folder in the way
+    with pytest.MonkeyPatch.context() as patch:
+        fails(errno.ENOSPC, Checkpoints, "save")(place, patch)
+        answer(f"{V} {TINY} --run runs/new --training.num-steps 3")
+    assert gm_jax.open("runs/new").step == 2
+    with contextlib.redirect_stdout(io.StringIO()) as told, pytest.raises(SystemExit) as stop:
+        cli.main(f"{V} {TINY} --run runs/new --training.num-steps 3".split())
+    assert stop.value.code == 0
+    assert "resumed at step 2" in told.getvalue()
+
+
+def test_arrays_that_do_not_fit(place):
+    run = gm_jax.open("runs/vae")
+    good = np.zeros((2, 8, 8, 1), np.uint8)
+    for images, words in [
+        (good[..., 0], r"shape \[B, 8, 8, 1\], not \[2, 8, 8\]"),
+        (good[:, :7], r"not \[2, 7, 8, 1\]"),
+        (good.astype(np.float32), "uint8 levels, not float32"),
+        (good + 17, "levels 0 to 16, not 17"),
+    ]:
+        for method in (run.reconstruct, run.encode, run.log_prob):
+            with pytest.raises(UserError, match=words):
+                method(images)
+    with pytest.raises(UserError, match="at least 1"):
+        run.batch(0)
+    with pytest.raises(UserError, match=r"no checkpoint of step 7; it has: 2"):
+        gm_jax.open("runs/vae", step=7)
+    with pytest.raises(UserError, match=r"Did you mean model.latent-dim\?"):
+        run.experiment.replace(**{"model.latnet_dim": 3})
+    with pytest.raises(UserError, match=r"latent_dim must be greater than 0, not 'x'"):
+        run.experiment.replace(**{"model.latent_dim": "x"})
+
+
+def test_examples_that_do_not_fit():
+    images = np.zeros((4, 8, 8, 1), np.uint8)
+    spec = DataSpec((8, 8, 1), num_levels=17, num_classes=10)
+    for examples, words in [
+        (ArrayExamples(images, np.array([0, 1, 10, 2])), "example 2 .*label 10"),
+        (ArrayExamples(images, np.array([0, -1, 1, 2])), "example 1 .*label -1"),
+        (ArrayExamples(images + 17, np.zeros(4, int)), "level 17"),
+        (ArrayExamples(images[:0], np.zeros(0, int)), "no examples"),
+    ]:
+        with pytest.raises(UserError, match=words):
+            Split(examples, spec)

@@ -65,11 +65,17 @@ class Checkpoints:
         _check_figures(folder)
         self._manager = ocp.CheckpointManager(folder.resolve(), options=options)
 
+        self._hush = _hushed()
+
     def __enter__(self) -> "Checkpoints":
+        self._hush.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._manager.close()
+    def __exit__(self, *failure: Any) -> None:
+        try:
+            self._manager.close()
+        finally:
+            self._hush.__exit__(*failure)
 
     def steps(self) -> list[int]:
         """Steps that have a checkpoint, ascending."""
@@ -123,8 +129,7 @@ class Checkpoints:
             jax.eval_shape(_with_key_data, template),
         )
         try:
-            with _hushed():
-                plain = self._manager.restore(step, args=ocp.args.StandardRestore(target))
+            plain = self._manager.restore(step, args=ocp.args.StandardRestore(target))
         except Exception as error:  # Orbax raises many kinds, all meaning the same here
             raise _unreadable(self.folder, step, self.steps(), error) from error
         return plain.replace(key=jax.random.wrap_key_data(plain.key))
@@ -137,10 +142,11 @@ def _with_key_data(state: TrainState) -> Any:
 
 @contextlib.contextmanager
 def _hushed() -> Iterator[None]:
-    """Keeps stderr to the one line that says which checkpoint is damaged.
+    """Keeps stderr to the one line that says which checkpoint is damaged, or that the disk is full.
 
-    When one of Orbax's reads fails, it drops the others, which print a traceback each as they end
-    or find their event loop closed, perhaps much later. So the silence stays where one has failed.
+    When one of Orbax's reads or writes fails, it drops the others, which print a traceback each as
+    they end or find their event loop closed, perhaps much later. So after a failure the silence
+    stays.
     """
     logger = logging.getLogger("asyncio")
     level = logger.level
