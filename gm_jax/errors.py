@@ -6,6 +6,7 @@ keeps its traceback.
 
 import math
 import numbers
+import typing
 from collections.abc import Iterable
 from typing import Any
 
@@ -50,6 +51,16 @@ def check_fraction(config: object, *fields: str) -> None:
         value = getattr(config, field)
         if value is not None and not (_is_finite(value) and 0 <= value < 1):
             raise ConfigError(f"{_where(config, field)} must be in [0, 1), not {value}")
+
+
+def check_literals(config: object) -> None:
+    """Raises ConfigError unless every field that is a Literal has one of its values.
+
+    Flags are checked as they are parsed; this is for configs made in Python or read from JSON.
+    """
+    for field, hint in typing.get_type_hints(type(config)).items():
+        if typing.get_origin(hint) is typing.Literal:
+            check_choice(config, field, typing.get_args(hint))
 
 
 def check_choice(config: object, field: str, choices: Iterable[Any]) -> None:

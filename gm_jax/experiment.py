@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from gm_jax.data.config import Data
-from gm_jax.errors import ConfigError, UserError, check_not_negative, check_positive
+from gm_jax.errors import ConfigError, UserError, check_literals, check_not_negative, check_positive
 
 MAX_SEED = 2**63 - 1
 """jax.random.key takes no larger one."""
@@ -39,6 +39,7 @@ class Training:
     """Steps the device runs per call (None: 1 on a CPU, 10 on an accelerator)."""
 
     def __post_init__(self) -> None:
+        check_literals(self)
         check_positive(
             self, "num_steps", "log_every", "patience", "keep_latest", "steps_per_dispatch"
         )
@@ -57,6 +58,7 @@ class Evaluation:
     """Which checkpoint the closing figures and pictures use."""
 
     def __post_init__(self) -> None:
+        check_literals(self)
         check_positive(self, "batch_size")
         check_not_negative(self, "num_samples")
 

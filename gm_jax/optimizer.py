@@ -9,6 +9,7 @@ import optax
 from gm_jax.errors import (
     ConfigError,
     check_fraction,
+    check_literals,
     check_not_negative,
     check_positive,
 )
@@ -50,6 +51,7 @@ class Optimizer:
     """Decay of the exponential moving average of the parameters that evaluation and samples use."""
 
     def __post_init__(self) -> None:
+        check_literals(self)
         check_positive(self, "learning_rate", "eps", "clip_norm", "accumulate_steps", "decay_steps")
         check_not_negative(self, "warmup_steps", "weight_decay", "final_fraction")
         check_fraction(self, "b1", "b2", "ema_decay")

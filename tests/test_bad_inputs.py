@@ -366,7 +366,7 @@ CASES = {
         case("sample runs/vae --num -3", "number of images must be at least 1, not -3"),
         case("sample runs/vae --num 100000000000", "too many at once"),
         case("sample runs/vae --seed -1", "seed must be 0 to"),
-        case("sample runs/vae --label 3", "no condition", "trained without labels"),
+        case("sample runs/vae --label 3", "trained without labels", "--label"),
         case("sample runs/vae --label 10", "--label must be 0 to 9, not 10"),
         case("sample runs/vae --label -1", "--label must be 0 to 9, not -1"),
         case("sample runs/ae", "Autoencoder can't sample"),

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import UserError, check_not_negative, check_positive
+from gm_jax.errors import UserError, check_literals, check_not_negative, check_positive
 from gm_jax.functional.dequantization import from_unit, to_unit
 from gm_jax.functional.divergences import kl_diag_gaussian_standard
 from gm_jax.functional.likelihoods import (
@@ -70,6 +70,7 @@ class VAE:
     monitor: ClassVar[str] = "neg_elbo"
 
     def __post_init__(self) -> None:
+        check_literals(self)
         check_positive(self, "latent_dim", "scale")
         check_not_negative(self, "beta", "warmup_steps", "free_bits")
 
@@ -207,7 +208,9 @@ class VAE:
 
     def _prior_outputs(self, state: TrainState, rngs: Rngs, num: int, condition: Any) -> Array:
         if condition is not None:
-            raise UserError("this vae takes no condition: it was trained without labels")
+            raise UserError(
+                "this VAE was trained without labels: leave out the condition (--label)"
+            )
         shape = self.coder.code_shape(state.spec.shape, self.latent_dim)
         z = jax.random.normal(rngs("prior"), (num, *shape))
         return self._decode(state.eval_params, z, state.spec)

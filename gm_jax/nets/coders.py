@@ -12,7 +12,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gm_jax.errors import ConfigError, check_positive
+from gm_jax.errors import ConfigError, check_literals, check_positive
 from gm_jax.nets.conv import Conv, ConvTranspose
 from gm_jax.nets.mlp import ACTIVATIONS, MLP, Activation
 from gm_jax.rng import Rngs
@@ -63,6 +63,7 @@ class DenseCoder(Coder):
     """Whether the code itself goes through the activation."""
 
     def __post_init__(self) -> None:
+        check_literals(self)
         check_positive(self, "hidden")
 
     def encoder(self, num_codes: int, latent_dim: int, dtype: Any) -> nn.Module:
@@ -96,6 +97,7 @@ class ConvCoder(Coder):
     """Activation between layers."""
 
     def __post_init__(self) -> None:
+        check_literals(self)
         check_positive(self, "features", "strides", "kernel_size", "dense")
         if len(self.features) != len(self.strides):
             raise ConfigError(

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -170,28 +171,23 @@ class _Loop:
         """Inputs of each dispatch and its number of steps; none crosses a boundary."""
         training = self.training
         most = training.steps_per_dispatch or (10 if on_accelerator() else 1)
-        sizes, step = [], start
         boundaries = (
             training.log_every,
             training.eval_every,
             training.checkpoint_every,
             training.sample_every,
         )
+        if self.split.resident:
+            items: Iterator[Any] = map(self.split.indices_at, itertools.count(start))
+        else:
+            items = self.split.stream(start, training.num_steps - start)
+        step = start
         while step < training.num_steps:
             ends = [(step // n + 1) * n for n in boundaries if n] + [training.num_steps]
-            sizes.append(min(most, min(ends) - step))
-            step += sizes[-1]
-        if self.split.resident:
-            step = start
-            for size in sizes:
-                indices = [self.split.indices_at(s) for s in range(step, step + size)]
-                yield np.stack(indices), size
-                step += size
-        else:
-            stream = self.split.stream(start, training.num_steps - start)
-            for size in sizes:
-                items = [next(stream) for _ in range(size)]
-                yield jax.tree.map(lambda *xs: np.stack(xs), *items), size
+            size = min(most, min(ends) - step)
+            stacked = itertools.islice(items, size)
+            yield jax.tree.map(lambda *xs: np.stack(xs), *stacked), size
+            step += size
 
     def _at(self, step: int, state: TrainState, stopping: bool, say: Callable[[str], None]) -> None:
         """What is due after `step`."""

@@ -1,5 +1,6 @@
 """metrics.jsonl, one JSON object a line, and TensorBoard events beside it."""
 
+import contextlib
 import json
 import math
 import os
@@ -60,7 +61,8 @@ class Records:
     ) -> None:
         self._file.close()
         if self._writer is not None:
-            self._writer.close()
+            with contextlib.suppress(OSError):  # a full disk: metrics.jsonl has told of it
+                self._writer.close()
 
     def write(self, step: int, phase: str, figures: dict[str, float]) -> None:
         """Adds a line, and the finite figures to TensorBoard as phase/name."""

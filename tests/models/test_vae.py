@@ -202,5 +202,5 @@ def test_the_moving_average_is_what_is_evaluated():
 def test_a_condition_is_refused():
     model = VAE(coder=DenseCoder(()), latent_dim=1)
     state = model.init(rngs_from_seed(0), SPEC)
-    with pytest.raises(UserError, match="takes no condition"):
+    with pytest.raises(UserError, match="trained without labels"):
         model.sample(state, rngs_from_seed(0), 1, condition=np.zeros(1, np.int32))
