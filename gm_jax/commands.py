@@ -77,7 +77,7 @@ def run_training(experiment: Experiment, folder: Path | None) -> int:
     if result.signum is not None:
         return 128 + result.signum
     run = finished_run(experiment, folder, result)
-    figures = run.evaluate("test")
+    figures = run.evaluate("test", show_progress=True)
     show_figures("test", figures)
     record_figures(run, "test", figures)
     pictures = [*run.paint("final"), draw_curves(folder), *draw_progress(folder)]
@@ -152,7 +152,7 @@ def run_evaluation(
     run = open_run(folder, parse_step(step))
     if num_samples is not None and not 0 <= num_samples < 2**31:
         raise UserError(f"--num-samples must be 0 to {2**31 - 1}, not {num_samples}")
-    figures = run.evaluate(split, num_samples)
+    figures = run.evaluate(split, num_samples, show_progress=not as_json)
     if as_json:
         import json
 

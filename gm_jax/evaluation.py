@@ -36,7 +36,16 @@ class Figure:
         return self.value
 
 
-PerExample = Callable[[TrainState, Any, Rngs], dict[str, jax.Array]]
+Rows = list[tuple[np.ndarray, dict[str, jax.Array]]]
+Watch = Callable[[int, dict[str, float]], None]
+
+
+def _masked(rows: Rows, name: str) -> np.ndarray:
+    """A figure of all examples that are no padding.
+
+    In float64 on the host: the mean of many float32 numbers loses no digits.
+    """
+    return np.concatenate([np.asarray(f[name], np.float64)[mask] for mask, f in rows])
 
 
 class Evaluator:
@@ -77,8 +86,16 @@ class Evaluator:
         """What `model.evaluate` says, averaged over the split."""
         return self._reduce(state, split, self._evaluate)
 
-    def log_prob(self, state: TrainState, split: Split, num_samples: int) -> dict[str, Figure]:
+    def log_prob(
+        self, state: TrainState, split: Split, num_samples: int, watch: Watch | None = None
+    ) -> dict[str, Figure]:
         """neg_log_prob in nats, and in bits/dim unless it is a surrogate.
+
+        Args:
+          state: what to score.
+          split: on which examples.
+          num_samples: effort of the estimate.
+          watch: is told, after each batch, how many examples are done and their mean figures.
 
         Raises:
           UserError: where the model has no log_prob.
@@ -90,7 +107,7 @@ class Evaluator:
         def negative(state: TrainState, batch: Any, key: jax.Array) -> dict[str, jax.Array]:
             return {"neg_log_prob": -self._log_prob(state, batch, key, num_samples)}
 
-        figures = self._reduce(state, split, negative)
+        figures = self._reduce(state, split, negative, watch)
         nats = figures["neg_log_prob"]
         if nats.kind in ("exact", "bound"):
             scale = 1.0 / (state.spec.num_dims * math.log(2.0))
@@ -100,20 +117,26 @@ class Evaluator:
         return figures
 
     def _reduce(
-        self, state: TrainState, split: Split, per_example: Callable[..., dict[str, jax.Array]]
+        self,
+        state: TrainState,
+        split: Split,
+        per_example: Callable[..., dict[str, jax.Array]],
+        watch: Watch | None = None,
     ) -> dict[str, Figure]:
         key = Rngs(state.key).at("eval", split.name).key
-        rows: list[tuple[np.ndarray, dict[str, jax.Array]]] = []
+        rows: Rows = []
         for i, batch in enumerate(split.eval_batches(self.batch_size)):
             placed = self.place(batch)
             rows.append((batch["mask"], per_example(state, placed, jax.random.fold_in(key, i))))
-        mask = np.concatenate([m for m, _ in rows])
+            if watch is not None:  # waits for the batch, so only what takes long is watched
+                done = {name: _masked(rows, name) for name in rows[0][1]}
+                num = len(next(iter(done.values())))
+                watch(num, {name: float(values.mean()) for name, values in done.items()})
         describe = getattr(self.model, "figure_kinds", None)
         kinds: dict[str, FigureKind] = describe(state.spec) if describe else {}
         figures = {}
         for name in rows[0][1]:
-            # float64 on the host: the mean of many float32 numbers loses no digits.
-            values = np.concatenate([np.asarray(f[name], np.float64) for _, f in rows])[mask]
+            values = _masked(rows, name)
             stderr = float(values.std() / math.sqrt(len(values)))
             kind = kinds.get(name, "estimate")
             figures[name] = Figure(float(values.mean()), kind, len(values), stderr)

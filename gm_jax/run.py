@@ -26,6 +26,7 @@ from gm_jax.training.checkpoint import Checkpoints
 from gm_jax.training.folder import RunFolder
 from gm_jax.training.loop import TrainResult, example_batch, make_evaluator, train
 from gm_jax.training.pictures import Painter
+from gm_jax.training.progress import progress
 from gm_jax.training.sharding import DataMesh
 from gm_jax.training.step import abstract_state
 
@@ -110,21 +111,28 @@ class Run:
         method = self._method("log_prob")
         return np.asarray(method(self.state, self._batch(batch), _sample_rngs(seed), num_samples))
 
-    def evaluate(self, split: str = "test", num_samples: int | None = None) -> dict[str, Figure]:
+    def evaluate(
+        self, split: str = "test", num_samples: int | None = None, show_progress: bool = False
+    ) -> dict[str, Figure]:
         """Figures over a split ("train", "valid", "test" or a split expression).
 
         Args:
           split: which examples.
           num_samples: effort of the estimate of log p(x); None: the experiment's; 0: none.
+          show_progress: whether to show that of the estimate, which can take long.
         """
         data = self._open(split)
         evaluator = make_evaluator(self.experiment, self._mesh)
         figures = evaluator.figures(self.state, data)
         if num_samples is None:
             num_samples = self.experiment.evaluation.num_samples
-        if num_samples:
-            figures |= evaluator.log_prob(self.state, data, num_samples)
-        return figures
+        if not num_samples:
+            return figures
+        if not show_progress:
+            return figures | evaluator.log_prob(self.state, data, num_samples)
+        title = f"−log p ({num_samples:,} samples)"
+        with progress(data.num_examples, 0, title, unit="example") as bar:
+            return figures | evaluator.log_prob(self.state, data, num_samples, bar.advance)
 
     def batch(self, num: int, split: str = "test") -> dict[str, np.ndarray]:
         """The first `num` examples of a split, as they enter the model."""

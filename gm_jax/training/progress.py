@@ -45,8 +45,9 @@ class _RichBar:
 class _PlainLines:
     """A line for each new set of figures, but no more than one a second and one at the end."""
 
-    def __init__(self, num_steps: int, start_step: int, description: str):
+    def __init__(self, num_steps: int, start_step: int, description: str, unit: str):
         self._num_steps, self._start, self._description = num_steps, start_step, description
+        self._unit = unit
         self._began = time.monotonic()
         self._last_time, self._last_metrics = self._began, dict[str, float]()
 
@@ -60,7 +61,8 @@ class _PlainLines:
         rate = (to_step - self._start) / max(now - self._began, 1e-9)
         left = (self._num_steps - to_step) / max(rate, 1e-9)
         self.print(
-            f"{self._description} step {to_step:,}/{self._num_steps:,} · {rate:.1f} steps/s · "
+            f"{self._description} {self._unit} {to_step:,}/{self._num_steps:,} · "
+            f"{rate:.1f} {self._unit}s/s · "
             f"{describe(metrics)} · {clock(left)} left"
         )
 
@@ -71,7 +73,11 @@ class _PlainLines:
 
 @contextmanager
 def progress(
-    num_steps: int, start_step: int, description: str, console: Any = None
+    num_steps: int,
+    start_step: int,
+    description: str,
+    console: Any = None,
+    unit: str = "step",
 ) -> Iterator[Bar]:
     """Shows steps done, steps/s, headline figures and time left.
 
@@ -80,9 +86,10 @@ def progress(
       start_step: where it starts (a resumed run's is not 0).
       description: what is being trained.
       console: a rich Console to draw a bar on; None: a bar where stdout is a terminal, else lines.
+      unit: what is counted, in the singular.
     """
     if console is None and not sys.stdout.isatty():
-        yield _PlainLines(num_steps, start_step, description)
+        yield _PlainLines(num_steps, start_step, description, unit)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
     from rich.progress import TimeRemainingColumn as TimeLeft
@@ -90,7 +97,7 @@ def progress(
 
     class Speed(ProgressColumn):
         def render(self, task: Any) -> Text:
-            return Text(f"{task.speed:.1f} steps/s" if task.speed else "compiling")
+            return Text(f"{task.speed:.1f} {unit}s/s" if task.speed else "compiling")
 
     columns = (
         TextColumn("{task.description}", markup=False),
