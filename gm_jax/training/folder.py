@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gm_jax import __version__
 from gm_jax.data.spec import DataSpec
 from gm_jax.errors import UserError
 from gm_jax.experiment import Experiment
 from gm_jax.experiment_json import differences, load_json, to_plain
 
-_PACKAGES = ("gm_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 _LOCK = ".lock"
 
@@ -107,7 +108,10 @@ class RunFolder:
             "name": experiment.name,
             "experiment": to_plain(experiment),
             "spec": to_plain(spec),
-            "versions": {p: importlib.metadata.version(p) for p in _PACKAGES},
+            "versions": {
+                "gm_jax": __version__,
+                **{package: importlib.metadata.version(package) for package in _PACKAGES},
+            },
             "commit": _git_commit(),
         }
         write_atomically(self.experiment, json.dumps(record, indent=2) + "\n")
