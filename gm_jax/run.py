@@ -135,7 +135,7 @@ class Run:
             return figures | evaluator.log_prob(self.state, data, num_samples, bar.advance)
 
     def batch(self, num: int, split: str = "test") -> dict[str, np.ndarray]:
-        """The first `num` examples of a split, as they enter the model."""
+        """`num` examples spread over a split (all, if it has fewer), as they enter the model."""
         self._check_num(num)
         return example_batch(self.experiment, {"train": self._open(split)}, num)
 

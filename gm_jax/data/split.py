@@ -123,7 +123,7 @@ class Split:
         Returns:
           "image" uint8 [B, H, W, C], "label" int32 [B] if any, and "index" int32 [B].
         """
-        return self._batch(self.indices_at(step))
+        return self.batch_of(self.indices_at(step))
 
     def stream(self, start_step: int, num_steps: int) -> Iterator[NumpyBatch]:
         """`batch_at` of start_step, start_step + 1, ..., read ahead by threads."""
@@ -142,7 +142,7 @@ class Split:
         def batch(step: int) -> NumpyBatch:
             indices = np.arange(step * size, (step + 1) * size, dtype=np.int32)
             mask = indices < self.num_examples
-            return {**self._batch(np.where(mask, indices, 0).astype(np.int32)), "mask": mask}
+            return {**self.batch_of(np.where(mask, indices, 0).astype(np.int32)), "mask": mask}
 
         return self._read_ahead(batch, -(-self.num_examples // size), size)
 
@@ -157,7 +157,8 @@ class Split:
         )
         return iter(grain.MapDataset.range(num_batches).map(batch).to_iter_dataset(options))
 
-    def _batch(self, indices: np.ndarray) -> NumpyBatch:
+    def batch_of(self, indices: np.ndarray) -> NumpyBatch:
+        """The examples at `indices`, int32 [B] in [0, N), as `batch_at`."""
         if self.arrays is not None:
             batch = {name: array[indices] for name, array in self.arrays.items()}
         else:

@@ -277,10 +277,12 @@ def check_monitor(experiment: Experiment, splits: dict[str, Split]) -> None:
 
 
 def example_batch(experiment: Experiment, splits: dict[str, Split], num: int = 16) -> Any:
-    """The first examples of the validation split (else of train), as they enter the model."""
+    """Examples spread over the validation split (else train), as they enter the model."""
     split = splits.get("valid", splits["train"])
-    batch = next(iter(split.eval_batches(min(num, split.num_examples))))
-    return prepare_batch(experiment, batch)
+    num = min(num, split.num_examples)
+    # Evenly spread, since some sets come sorted by class.
+    indices = np.linspace(0, split.num_examples - 1, num).round().astype(np.int32)
+    return prepare_batch(experiment, split.batch_of(indices))
 
 
 def prepare_batch(experiment: Experiment, batch: Any) -> Any:
