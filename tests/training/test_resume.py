@@ -16,6 +16,7 @@ import gm_jax
 from gm_jax.errors import UserError
 from gm_jax.experiment import Training
 from gm_jax.experiment_file import load
+from gm_jax.training import loop
 from gm_jax.training.records import read_records
 
 FAMILIES = ["digits/ae", "digits/vae"]
@@ -122,6 +123,23 @@ def test_a_signal_saves_and_the_same_command_resumes(signum, tmp_path):
     )
     assert again.returncode == 0, again.stderr
     assert f"resumed at step {saved:,}" in again.stdout
+
+
+def test_ctrl_c_in_a_notebook_saves_and_stops_the_callers_loop_too(tmp_path, monkeypatch):
+    log = loop._Loop._log
+
+    def log_and_interrupt(self, step):
+        log(self, step)
+        if step == 10:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(loop._Loop, "_log", log_and_interrupt)
+    experiment = miniature("digits/ae", num_steps=20, log_every=10, eval_every=0)
+    with pytest.raises(KeyboardInterrupt):
+        gm_jax.fit(experiment, tmp_path / "run")
+    assert 10 <= gm_jax.open(tmp_path / "run", step="latest").step < 20
+    monkeypatch.undo()
+    assert gm_jax.fit(experiment, tmp_path / "run").step == 20
 
 
 def test_a_run_that_differs_is_not_touched(tmp_path):
