@@ -5,6 +5,8 @@ The other sizes that were compared: --sweep model.latent-dim=10,128,512,2048
 Paper: Higgins et al. 2017, "beta-VAE: learning basic visual concepts with a constrained
   variational framework"
 Command: gm-jax train cifar10/vae
+Minutes: about 85 (2 CPU cores); 2 for --training.num-steps 626
+Score: after 626 of 31,300 steps: test mean squared error 0.0159, KL 115 nats
 """
 
 from gm_jax.data import Data, Tfds
