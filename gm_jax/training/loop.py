@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +155,7 @@ class _Loop:
                 if len(self.pending) > 2:  # bounds how far the host runs ahead, without a stall
                     jax.block_until_ready(self.pending[-3][1])
                 stopping = self.stop.signum is not None
-                self._at(step, state, stopping, bar.print)
+                self._at(step, state, stopping)
                 bar.advance(to_step=step, metrics=self.headline)
                 if stopping or self.patience.exhausted:
                     break
@@ -189,7 +189,7 @@ class _Loop:
             yield jax.tree.map(lambda *xs: np.stack(xs), *stacked), size
             step += size
 
-    def _at(self, step: int, state: TrainState, stopping: bool, say: Callable[[str], None]) -> None:
+    def _at(self, step: int, state: TrainState, stopping: bool) -> None:
         """What is due after `step`."""
         training = self.training
         last = step == training.num_steps
