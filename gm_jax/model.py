@@ -108,6 +108,21 @@ class Encodes(Protocol):
 
 
 @runtime_checkable
+class HasLatents(Protocol):
+    """Makes an image of a draw from a simple prior; there may be no way back from image to code."""
+
+    def draw_latents(
+        self, state: TrainState, rngs: Rngs, num: int, truncation: float | None = None
+    ) -> Array:
+        """z from the prior, [num, K], of which no value exceeds `truncation` in size, if given."""
+        ...
+
+    def decode(self, state: TrainState, z: Array, condition: Any = None) -> Array:
+        """uint8 levels [B, H, W, C] of latents [B, K]; `condition` as in `sample`."""
+        ...
+
+
+@runtime_checkable
 class HasLogProb(Protocol):
     """Can say (or bound from below) how probable an image is."""
 
