@@ -156,9 +156,9 @@ def gradient_update(
     The metrics gain "loss" and "grad_norm" (the global norm before clipping), so that a step whose
     gradient is not finite shows in its own metrics.
     """
-    (loss, (metrics, model_state)), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
-    updates, opt_state = optimizer.build().update(grads, state.opt_state, state.params)
-    params = optax.apply_updates(state.params, updates)
+    params, opt_state, (loss, (metrics, model_state)), grad_norm = descend(
+        loss_fn, state.params, state.opt_state, optimizer
+    )
     new_state = state.replace(
         step=state.step + 1,
         params=params,
@@ -166,7 +166,20 @@ def gradient_update(
         opt_state=opt_state,
         ema_params=ema_update(state.ema_params, params, opt_state, optimizer),
     )
-    return new_state, {**metrics, "loss": loss, "grad_norm": optax.global_norm(grads)}
+    return new_state, {**metrics, "loss": loss, "grad_norm": grad_norm}
+
+
+def descend(
+    loss_fn: Callable[[Any], tuple[Array, Any]], params: Any, opt_state: Any, optimizer: Optimizer
+) -> tuple[Any, Any, tuple[Array, Any], Array]:
+    """Moves `params` down the gradient of `loss_fn(params) -> (loss, aux)` once.
+
+    Returns:
+      New params, new opt_state, (loss, aux) before the move, and the gradient's global norm.
+    """
+    value, grads = jax.value_and_grad(loss_fn, has_aux=True)(params)
+    updates, opt_state = optimizer.build().update(grads, opt_state, params)
+    return optax.apply_updates(params, updates), opt_state, value, optax.global_norm(grads)
 
 
 def ema_update(ema_params: Any, params: Any, opt_state: Any, optimizer: Optimizer) -> Any:

@@ -1,0 +1,207 @@
+"""Generators: a latent (and a condition) to an image, dense or convolutional.
+
+A generator is a frozen config that builds the Linen module for images of a given shape. Any height
+and width work: the last feature map is cropped to them.
+"""
+
+import dataclasses
+import math
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from gm_jax.errors import ConfigError, check_literals, check_positive
+from gm_jax.nets.conv import Conv, ConvTranspose
+from gm_jax.nets.mlp import ACTIVATIONS, Activation
+from gm_jax.nets.norm import Norm, NormName, kernel_init
+
+Shape = tuple[int, ...]
+Output = Literal["tanh", "sigmoid", "linear"]
+
+_OUTPUTS = {"tanh": jnp.tanh, "sigmoid": nn.sigmoid, "linear": lambda x: x}
+_MOST_WIDTHS = 16  # channels of the smallest map, in widths
+
+
+@dataclasses.dataclass(frozen=True)
+class Generator:
+    """Builds a module (z [B, K], condition [B, M] or None, train) -> [B, H, W, C] float32."""
+
+    output: Output = "tanh"
+    """Last function: tanh for images scaled to [-1, 1], sigmoid for [0, 1], linear for points."""
+    activation: Activation = "relu"
+    """Between layers."""
+    norm: NormName = "none"
+    """Before each activation."""
+    init_scale: float | None = None
+    """Standard deviation of the kernels' initial values (None: Flax's own)."""
+
+    def __post_init__(self) -> None:
+        check_literals(self)
+        check_positive(self, "init_scale")
+
+    def module(self, shape: Shape, dtype: Any) -> nn.Module:
+        """The module for images of shape [H, W, C]."""
+        raise NotImplementedError
+
+    def quick(self) -> "Generator":
+        """A narrow version for tests."""
+        return self
+
+
+@dataclasses.dataclass(frozen=True)
+class DenseGenerator(Generator):
+    """Fully connected layers."""
+
+    hidden: tuple[int, ...] = (128, 256)
+    """Widths of the hidden layers."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive(self, "hidden")
+
+    def module(self, shape: Shape, dtype: Any) -> nn.Module:
+        return DenseGeneratorNet(self, shape, dtype)
+
+    def quick(self) -> "DenseGenerator":
+        return dataclasses.replace(self, hidden=tuple(min(h, 16) for h in self.hidden))
+
+
+@dataclasses.dataclass(frozen=True)
+class ConvGenerator(Generator):
+    """A dense layer to a small map, then convolutions that enlarge it."""
+
+    features: tuple[int, ...] = ()
+    """Channels of the maps, the smallest map first (none: by the image's size, see `width`)."""
+    strides: tuple[int, ...] = ()
+    """How much each layer after the dense one enlarges, the last one included (none: 2 each)."""
+    width: int = 64
+    """Where features is none: channels of the largest map; each smaller map has twice as many."""
+    kernel_size: int = 4
+    """Side of the kernels."""
+    output_kernel: int | None = None
+    """Side of the last layer's kernel (None: kernel_size)."""
+    upsampling: Literal["transposed", "nearest"] = "transposed"
+    """Enlarge by transposed convolutions, or by nearest neighbours before plain ones."""
+    dense_norm: bool = True
+    """Whether the smallest map is normalized and activated too."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive(self, "features", "strides", "width", "kernel_size", "output_kernel")
+        if self.strides and len(self.strides) != max(len(self.features), 1):
+            raise ConfigError(
+                "ConvGenerator.strides needs one entry for each of features "
+                f"{self.features}, not {self.strides}"
+            )
+
+    def layers(self, shape: Shape) -> tuple[Shape, Shape]:
+        """Features and strides for images of `shape`."""
+        if self.features:
+            return self.features, self.strides or (2,) * len(self.features)
+        widths = stage_widths(shape, self.width)[::-1]
+        return widths, (2,) * len(widths)
+
+    def module(self, shape: Shape, dtype: Any) -> nn.Module:
+        return ConvGeneratorNet(self, shape, dtype)
+
+    def quick(self) -> "ConvGenerator":
+        return dataclasses.replace(
+            self, features=tuple(min(f, 8) for f in self.features), width=min(self.width, 4)
+        )
+
+
+def stage_widths(shape: Shape, width: int) -> Shape:
+    """Channels of the maps from an image's half size down to 4 to 7 pixels: width, 2 width, ...
+
+    28 pixels take 2 maps (14, 7), 32 take 3 (16, 8, 4), 64 take 4 and 128 take 5.
+    """
+    num = max(1, int(math.log2(max(min(shape[:2]) / 4, 1))))
+    return tuple(width * min(2**i, _MOST_WIDTHS) for i in range(num))
+
+
+class DenseGeneratorNet(nn.Module):
+    """(z [B, K], condition [B, M] or None, train) -> [B, H, W, C]."""
+
+    config: DenseGenerator
+    shape: Shape
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, z: jax.Array, condition: jax.Array | None, train: bool) -> jax.Array:
+        config = self.config
+        x = with_condition(z, condition)
+        for width in config.hidden:
+            x = _dense(config, width, self.dtype)(x)
+            x = _norm(config, self.dtype)(x, train)
+            x = ACTIVATIONS[config.activation](x)
+        x = nn.Dense(
+            math.prod(self.shape), kernel_init=kernel_init(config.init_scale), dtype=self.dtype
+        )(x)
+        return _OUTPUTS[config.output](x.astype(jnp.float32)).reshape(-1, *self.shape)
+
+
+class ConvGeneratorNet(nn.Module):
+    """(z [B, K], condition [B, M] or None, train) -> [B, H, W, C]."""
+
+    config: ConvGenerator
+    shape: Shape
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, z: jax.Array, condition: jax.Array | None, train: bool) -> jax.Array:
+        config, (height, width, channels) = self.config, self.shape
+        features, strides = config.layers(self.shape)
+        growth = math.prod(strides)
+        rows, columns = -(-height // growth), -(-width // growth)
+
+        def normalized(x: jax.Array) -> jax.Array:
+            return ACTIVATIONS[config.activation](_norm(config, self.dtype)(x, train))
+
+        x = with_condition(z, condition)
+        x = _dense(config, rows * columns * features[0], self.dtype)(x)
+        x = x.reshape(-1, rows, columns, features[0])
+        if config.dense_norm:
+            x = normalized(x)
+        for num, stride in zip(features[1:], strides[:-1], strict=True):
+            x = normalized(self._enlarge(x, num, stride, config.kernel_size))
+        output_kernel = config.output_kernel or config.kernel_size
+        x = self._enlarge(x, channels, strides[-1], output_kernel, last=True)
+        return _OUTPUTS[config.output](x[:, :height, :width].astype(jnp.float32))
+
+    def _enlarge(
+        self, x: jax.Array, features: int, stride: int, kernel: int, last: bool = False
+    ) -> jax.Array:
+        config = self.config
+        if config.upsampling == "nearest":
+            x = x.repeat(stride, axis=1).repeat(stride, axis=2)
+        transposed = config.upsampling == "transposed" and stride > 1
+        layer = ConvTranspose if transposed else Conv
+        return layer(
+            features,
+            (kernel, kernel),
+            (stride, stride) if transposed else (1, 1),
+            use_bias=last or config.norm != "batch",
+            kernel_init=kernel_init(config.init_scale),
+            dtype=self.dtype,
+        )(x)
+
+
+def with_condition(x: jax.Array, condition: jax.Array | None) -> jax.Array:
+    """x [B, K] with a condition [B, M] behind it, if there is one."""
+    return x if condition is None else jnp.concatenate([x, condition.astype(x.dtype)], axis=-1)
+
+
+def _dense(config: Generator, width: int, dtype: Any) -> nn.Dense:
+    # Batch norm takes a bias away again.
+    return nn.Dense(
+        width,
+        use_bias=config.norm != "batch",
+        kernel_init=kernel_init(config.init_scale),
+        dtype=dtype,
+    )
+
+
+def _norm(config: Generator, dtype: Any) -> Norm:
+    return Norm(config.norm, config.init_scale, dtype)

@@ -1,0 +1,60 @@
+"""Normalization by name, and kernels' initial values, for the networks of adversarial games."""
+
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+NormName = Literal["none", "batch", "layer"]
+
+_MOMENTUM = 0.9  # of the running statistics that sampling uses
+_EPSILON = 1e-5
+
+
+class Norm(nn.Module):
+    """[B, ..., C] -> [B, ..., C].
+
+    "batch": over the batch and the places, for each channel (Ioffe & Szegedy 2015); running
+    statistics where not `train`. "layer": over all values of an image, with a gain and a bias for
+    each channel (Ba et al. 2016), so that no image sees another one.
+    """
+
+    kind: NormName
+    init_scale: float | None = None
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        if self.kind == "batch":
+            return nn.BatchNorm(
+                use_running_average=not train,
+                momentum=_MOMENTUM,
+                epsilon=_EPSILON,
+                dtype=self.dtype,
+                scale_init=gain_init(self.init_scale),
+            )(x)
+        if self.kind == "layer":
+            axes = tuple(range(1, x.ndim))
+            return nn.LayerNorm(
+                epsilon=_EPSILON, dtype=self.dtype, reduction_axes=axes, feature_axes=-1
+            )(x)
+        return x
+
+
+def kernel_init(scale: float | None) -> Any:
+    """N(0, scale²), or Flax's own where there is no scale."""
+    if scale is None:
+        return nn.initializers.lecun_normal()
+    return nn.initializers.normal(scale)
+
+
+def gain_init(scale: float | None) -> Any:
+    """N(1, scale²), or 1 where there is no scale."""
+    if scale is None:
+        return nn.initializers.ones
+
+    def init(key: jax.Array, shape: Any, dtype: Any = jnp.float32) -> jax.Array:
+        return 1.0 + scale * jax.random.normal(key, shape, dtype)
+
+    return init
