@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import os
 import platform
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from gm_jax.training.records import Records
 from gm_jax.viz.animation import progress_gif
 from gm_jax.viz.curves import plot_curves
 from gm_jax.viz.grids import image_grid, save_png, side_by_side, unit_to_pixels
+from gm_jax.whole_file import replacing
 
 # In the order they are shown in; figures not named here come last.
 LABELS = {
@@ -265,9 +265,8 @@ def save_images(out: Path, images: np.ndarray, num_levels: int) -> None:
     """A grid as PNG, or the levels as npz, by the file's ending; whole or not at all."""
     if out.suffix != ".npz":
         return save_grid(out, image_grid(images, num_levels))
-    with naming(out), tempfile.TemporaryDirectory(dir=out.parent, prefix=".") as aside:
-        np.savez_compressed(Path(aside) / out.name, image=images, num_levels=num_levels)
-        os.replace(Path(aside) / out.name, out)
+    with naming(out), replacing(out) as aside:
+        np.savez_compressed(aside, image=images, num_levels=num_levels)
 
 
 def save_grid(out: Path, grid: np.ndarray) -> None:

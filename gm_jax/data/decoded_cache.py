@@ -2,14 +2,13 @@
 
 import contextlib
 import hashlib
-import os
-import tempfile
 import zipfile
 from collections.abc import Callable
 
 import numpy as np
 
 from gm_jax.data.dirs import cache_dir, is_writable
+from gm_jax.whole_file import replacing
 
 _FORMAT = 1  # goes up when a transform or a decoder of ours gives other bits than before
 
@@ -36,14 +35,6 @@ def decoded(key: object, read: Callable[[], dict[str, np.ndarray]]) -> dict[str,
         pass  # not there yet, or damaged
     arrays = read()
     if is_writable(folder):
-        with contextlib.suppress(OSError):
-            # Written aside and renamed: a reader sees all of a file or none of it.
-            handle, aside = tempfile.mkstemp(suffix=".part", dir=folder)
-            try:
-                with os.fdopen(handle, "wb") as out:
-                    np.savez(out, **arrays)  # type: ignore[arg-type]
-                os.replace(aside, path)
-            finally:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(aside)
+        with contextlib.suppress(OSError), replacing(path) as aside:
+            np.savez(aside, **arrays)  # type: ignore[arg-type]
     return arrays

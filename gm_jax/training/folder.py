@@ -15,6 +15,7 @@ from gm_jax.data.spec import DataSpec
 from gm_jax.errors import UserError
 from gm_jax.experiment import Experiment
 from gm_jax.experiment_json import differences, load_json, to_plain
+from gm_jax.whole_file import replacing
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
@@ -118,16 +119,11 @@ class RunFolder:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Writes a text file whole or not at all."""
-    with (path.parent / f".{path.name}.{os.getpid()}").open("w") as file:
-        try:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        except BaseException:
-            os.unlink(file.name)
-            raise
-    os.replace(file.name, path)
+    """Writes a text file whole or not at all, also should the machine stop."""
+    with replacing(path) as aside, aside.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextlib.contextmanager

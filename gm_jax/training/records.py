@@ -3,13 +3,14 @@
 import contextlib
 import json
 import math
-import os
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
+
+from gm_jax.whole_file import replacing
 
 METRICS = "metrics.jsonl"
 
@@ -99,6 +100,5 @@ def _mend(path: Path, last_step: int | None) -> None:
     text = "".join(json.dumps(r) + "\n" for r in kept)
     if text == path.read_text():
         return
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text)
-    partial.replace(path)
+    with replacing(path) as aside:
+        aside.write_text(text)

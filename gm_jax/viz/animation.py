@@ -1,8 +1,9 @@
 """How pictures changed while training, as one animated GIF."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
+
+from gm_jax.whole_file import replacing
 
 _HOLD = 5  # the last picture stays this many times as long
 
@@ -31,17 +32,12 @@ def progress_gif(pictures: Sequence[Path], out: Path, seconds: float = 0.3) -> N
     size = frames[-1].size
     frames = [f if f.size == size else f.resize(size, Image.Resampling.NEAREST) for f in frames]
     milliseconds = round(1000 * seconds)
-    partial = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
+    with replacing(out) as aside:
         frames[0].save(
-            partial,
+            aside,
             format="GIF",
             save_all=True,
             append_images=frames[1:],
             duration=[milliseconds] * (len(frames) - 1) + [_HOLD * milliseconds],
             loop=0,
         )
-        partial.replace(out)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise

@@ -1,10 +1,11 @@
 """Grids of images as one picture."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+
+from gm_jax.whole_file import replacing
 
 _CELL = 48  # pixels: smaller images are enlarged to about this
 
@@ -78,10 +79,5 @@ def save_png(path: Path, pixels: np.ndarray) -> None:
     from PIL import Image
 
     image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        image.save(partial, format="PNG")
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with replacing(path) as aside:
+        image.save(aside, format="PNG")

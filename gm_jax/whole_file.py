@@ -1,0 +1,34 @@
+"""Files that are there whole or not at all: written aside, then renamed."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file to write to instead of `path`, whose name it gets when the block ends well.
+
+    Readers see the old file or the new one, never a part. Several processes may write to one path
+    at a time: each has a file of its own, and the last one stays.
+
+    Args:
+      path: the file to make or replace; its folder must exist.
+
+    Yields:
+      A path in the same folder and with the same ending, at which there is nothing yet. It is
+      removed if the block or the renaming fails.
+
+    Raises:
+      OSError: where `path` can't be replaced, or the block wrote nothing.
+    """
+    aside = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.{path.name}")
+    try:
+        yield aside
+        os.replace(aside, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+        raise
