@@ -79,9 +79,11 @@ class ConvGenerator(Generator):
     width: int = 64
     """Where features is none: channels of the largest map; each smaller map has twice as many."""
     kernel_size: int = 4
-    """Side of the kernels."""
+    """Side of the kernels that enlarge; a multiple of the stride leaves no checkerboard."""
+    plain_kernel: int = 3
+    """Side of the kernels that do not enlarge (all of them where upsampling is nearest)."""
     output_kernel: int | None = None
-    """Side of the last layer's kernel (None: kernel_size)."""
+    """Side of the last layer's kernel (None: as the others)."""
     upsampling: Literal["transposed", "nearest"] = "transposed"
     """Enlarge by transposed convolutions, or by nearest neighbours before plain ones."""
     dense_norm: bool = True
@@ -89,7 +91,8 @@ class ConvGenerator(Generator):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_positive(self, "features", "strides", "width", "kernel_size", "output_kernel")
+        check_positive(self, "features", "strides", "width", "kernel_size", "plain_kernel")
+        check_positive(self, "output_kernel")
         if self.strides and len(self.strides) != max(len(self.features), 1):
             raise ConfigError(
                 "ConvGenerator.strides needs one entry for each of features "
@@ -165,19 +168,19 @@ class ConvGeneratorNet(nn.Module):
         if config.dense_norm:
             x = normalized(x)
         for num, stride in zip(features[1:], strides[:-1], strict=True):
-            x = normalized(self._enlarge(x, num, stride, config.kernel_size))
-        output_kernel = config.output_kernel or config.kernel_size
-        x = self._enlarge(x, channels, strides[-1], output_kernel, last=True)
+            x = normalized(self._enlarge(x, num, stride))
+        x = self._enlarge(x, channels, strides[-1], last=True)
         return _OUTPUTS[config.output](x[:, :height, :width].astype(jnp.float32))
 
-    def _enlarge(
-        self, x: jax.Array, features: int, stride: int, kernel: int, last: bool = False
-    ) -> jax.Array:
+    def _enlarge(self, x: jax.Array, features: int, stride: int, last: bool = False) -> jax.Array:
         config = self.config
         if config.upsampling == "nearest":
             x = x.repeat(stride, axis=1).repeat(stride, axis=2)
         transposed = config.upsampling == "transposed" and stride > 1
         layer = ConvTranspose if transposed else Conv
+        kernel = config.kernel_size if transposed else config.plain_kernel
+        if last and config.output_kernel:
+            kernel = config.output_kernel
         return layer(
             features,
             (kernel, kernel),
