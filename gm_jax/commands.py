@@ -21,7 +21,7 @@ from gm_jax.run import Run, default_folder, finished_run, open_run
 from gm_jax.training.folder import RunFolder
 from gm_jax.training.loop import TrainResult, train
 from gm_jax.training.records import Records
-from gm_jax.viz.animation import progress_gif
+from gm_jax.viz.animation import animate_pictures
 from gm_jax.viz.curves import plot_curves
 from gm_jax.viz.grids import image_grid, save_png, side_by_side, unit_to_pixels
 from gm_jax.whole_file import replacing
@@ -134,7 +134,7 @@ def draw_progress(folder: Path) -> list[Path]:
     frames = frames or sorted(samples.glob("step_????????_reconstructions.png"))
     if len(frames) < 2:
         return []
-    progress_gif(frames, folder / "progress.gif")
+    animate_pictures(frames, folder / "progress.gif")
     return [folder / "progress.gif"]
 
 
