@@ -65,6 +65,8 @@ class Sample:
     """Show the mean image of each draw instead of a sample of it."""
     label: int | None = None
     """Class to draw from, for a model that was trained with labels."""
+    truncation: float | None = None
+    """Keeps latents within this distance of 0, e.g. 0.7: more typical images, less diverse."""
     step: str | None = None
     """Checkpoint: a step, "latest" or "best" (default: what the experiment names)."""
     out: Path | None = None
@@ -73,7 +75,16 @@ class Sample:
     def act(self) -> None:
         from gm_jax.commands import run_sampling
 
-        run_sampling(self.run, self.num, self.seed, self.means, self.label, self.step, self.out)
+        run_sampling(
+            self.run,
+            self.num,
+            self.seed,
+            self.means,
+            self.label,
+            self.truncation,
+            self.step,
+            self.out,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,25 +115,62 @@ class Reconstruct:
 
 @dataclasses.dataclass(frozen=True)
 class Interpolate:
-    """Draw lines of images between pairs. Example: gm-jax interpolate runs/digits/vae --lines 8"""
+    """Draw lines of images between pairs of images, or of latents.
+
+    With --out lines.gif the lines move. Example: gm-jax interpolate runs/digits/vae --lines 8
+    """
 
     run: tyro.conf.Positional[Path]
     """Folder of the run."""
-    num: int = 10
-    """Images a line."""
+    num: int | None = None
+    """Images a line (default: 10 in a picture, 30 in an animation)."""
     lines: int = 8
-    """Pairs of images."""
-    split: str = "test"
-    """train, valid, test, or a split expression."""
+    """How many pairs."""
+    split: str | None = None
+    """Between images of train, valid, test (the default), or a split expression."""
+    seed: int | None = None
+    """Between latents drawn with this seed (default for a family without codes of images: 0)."""
+    label: int | None = None
+    """Class of the images between latents, for a model that was trained with labels."""
     step: str | None = None
     """Checkpoint: a step, "latest" or "best" (default: what the experiment names)."""
     out: Path | None = None
-    """A .png file (default: samples/interpolation.png in the run)."""
+    """A .png, .gif or .mp4 file; .mp4 needs ffmpeg (default: samples/interpolation.png)."""
 
     def act(self) -> None:
         from gm_jax.commands import run_interpolation
 
-        run_interpolation(self.run, self.num, self.lines, self.split, self.step, self.out)
+        run_interpolation(
+            self.run,
+            self.num,
+            self.lines,
+            self.split,
+            self.seed,
+            self.label,
+            self.step,
+            self.out,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Animate:
+    """Show how a run's pictures changed while it trained.
+
+    Works at any time, also before the training has ended.
+    Example: gm-jax animate runs/digits/vae --seconds 0.1
+    """
+
+    run: tyro.conf.Positional[Path]
+    """Folder of the run."""
+    seconds: float = 0.3
+    """How long each picture is shown (the last one five times as long)."""
+    out: Path | None = None
+    """A .gif or .mp4 file; .mp4 needs ffmpeg (default: progress.gif in the run)."""
+
+    def act(self) -> None:
+        from gm_jax.commands import run_animation
+
+        run_animation(self.run, self.out, self.seconds)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,6 +209,7 @@ COMMANDS: dict[str, Any] = {
     "sample": Sample,
     "reconstruct": Reconstruct,
     "interpolate": Interpolate,
+    "animate": Animate,
     "list": List,
     "data": DataCommand,
 }

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import os
 import platform
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,18 @@ from gm_jax.data.image_file import read_images
 from gm_jax.errors import UserError
 from gm_jax.evaluation import Figure
 from gm_jax.experiment import Experiment
-from gm_jax.model import Encodes, Reconstructs, Samples
+from gm_jax.model import Encodes, HasLatents, Reconstructs, Samples
 from gm_jax.run import Run, default_folder, finished_run, open_run
 from gm_jax.training.folder import RunFolder
 from gm_jax.training.loop import TrainResult, train
 from gm_jax.training.records import Records
-from gm_jax.viz.animation import animate_pictures
+from gm_jax.viz.animation import (
+    ENDINGS,
+    animate_pictures,
+    check_animation,
+    save_animation,
+    there_and_back,
+)
 from gm_jax.viz.curves import plot_curves
 from gm_jax.viz.grids import image_grid, save_png, side_by_side, unit_to_pixels
 from gm_jax.whole_file import replacing
@@ -114,7 +121,11 @@ def say_how_it_ended(experiment: Experiment, folder: Path, result: TrainResult) 
 
 def next_commands(run: Run) -> str:
     """What to try next."""
-    abilities = {"sample": Samples, "reconstruct": Reconstructs, "interpolate": Encodes}
+    abilities: dict[str, Any] = {
+        "sample": Samples,
+        "reconstruct": Reconstructs,
+        "interpolate": (Encodes, HasLatents),
+    }
     commands = [
         f"gm-jax {c} {run.folder}" for c, a in abilities.items() if isinstance(run.model, a)
     ]
@@ -129,13 +140,41 @@ def record_figures(run: Run, phase: str, figures: dict[str, Figure]) -> None:
 
 def draw_progress(folder: Path) -> list[Path]:
     """Animates the pictures made during training, where there are two or more."""
-    samples = RunFolder(folder).samples
-    frames = sorted(samples.glob("step_????????.png"))
-    frames = frames or sorted(samples.glob("step_????????_reconstructions.png"))
-    if len(frames) < 2:
+    pictures = progress_pictures(folder)
+    if len(pictures) < 2:
         return []
-    animate_pictures(frames, folder / "progress.gif")
+    animate_pictures(pictures, folder / "progress.gif")
     return [folder / "progress.gif"]
+
+
+def progress_pictures(folder: Path) -> list[Path]:
+    """The pictures made during training, by step: of samples, or else of reconstructions."""
+    made = list(RunFolder(folder).samples.glob("step_*.png"))
+    for ending in ("", "_reconstructions"):
+        matches = ((re.fullmatch(rf"step_(\d+){ending}\.png", path.name), path) for path in made)
+        steps = {int(match[1]): path for match, path in matches if match}
+        if steps:
+            return [steps[step] for step in sorted(steps)]
+    return []
+
+
+def run_animation(folder: Path, out: Path | None, seconds: float) -> None:
+    """The pictures made during training, one after the other; they may still grow in number."""
+    RunFolder(folder).load()  # says so where there is no run
+    out = folder / "progress.gif" if out is None else out
+    check_out(out, *ENDINGS)
+    check_animation(out)
+    if not 0.02 <= seconds <= 100:  # what players and the format allow
+        raise UserError(f"--seconds must be 0.02 to 100, not {seconds:g}")
+    pictures = progress_pictures(folder)
+    if len(pictures) < 2:
+        raise UserError(
+            f"an animation needs 2 pictures made during training, and {folder} has "
+            f"{len(pictures) or 'none'}: train with --training.sample-every N"
+        )
+    with naming(out):
+        animate_pictures(pictures, out, seconds)
+    say("pictures", f"{out} · {len(pictures)} pictures, {seconds:g} s each")
 
 
 def draw_curves(folder: Path) -> Path:
@@ -169,21 +208,25 @@ def run_sampling(
     seed: int,
     means: bool,
     label: int | None,
+    truncation: float | None,
     step: str | None,
     out: Path | None,
 ) -> None:
     """Draws images to a PNG grid or an .npz of levels."""
     run = open_run(folder, parse_step(step))
-    if means and label is not None:
-        raise UserError("--label works without --means only: leave one of them out")
+    for option, value in {"--label": label, "--truncation": truncation}.items():
+        if means and value is not None:
+            raise UserError(f"{option} works without --means only: leave one of them out")
     condition = None if label is None else np.full((max(num, 0),), check_label(run, label))
     out = RunFolder(folder).samples / f"seed_{seed}.png" if out is None else out
     check_out(out, ".png", ".npz")
     if means:
         save_images(out, unit_to_pixels(run.sample_means(num, seed)), 256)
     else:
-        save_images(out, run.sample(num, seed, condition), run.spec.num_levels)
-    say("samples", f"{out} · {num} images · seed {seed}")
+        images = run.sample(num, seed, condition, truncation)
+        save_images(out, images, run.spec.num_levels)
+    truncated = "" if truncation is None else f" · truncation {truncation:g}"
+    say("samples", f"{out} · {num} images · seed {seed}{truncated}")
 
 
 def check_label(run: Run, label: int) -> int:
@@ -215,21 +258,70 @@ def run_reconstruction(
 
 
 def run_interpolation(
-    folder: Path, num: int, lines: int, split: str, step: str | None, out: Path | None
+    folder: Path,
+    num: int | None,
+    lines: int,
+    split: str | None,
+    seed: int | None,
+    label: int | None,
+    step: str | None,
+    out: Path | None,
 ) -> None:
-    """Lines of images between pairs of a split."""
+    """Lines of images between pairs, as rows of a picture or as cells of an animation."""
     run = open_run(folder, parse_step(step))
     out = RunFolder(folder).samples / "interpolation.png" if out is None else out
-    check_out(out, ".png")
+    check_out(out, ".png", *ENDINGS)
+    check_animation(out)
     if lines < 1:
         raise UserError(f"--lines must be at least 1, not {lines}")
+    moving = out.suffix != ".png"
+    num = (30 if moving else 10) if num is None else num
+    between, ends = images_between(run, num, lines, split, seed, label)
+    levels = run.spec.num_levels
+    if moving:
+        frames = [image_grid(between[:, i], levels) for i in range(num)]
+        with naming(out):
+            save_animation(out, *there_and_back(frames, seconds=0.1))
+    else:
+        flat = between.reshape(-1, *between.shape[2:])
+        save_grid(out, image_grid(flat, levels, num_columns=num))
+    say("pictures", f"{out} · {lines} lines of {num} images between {ends}")
+
+
+def images_between(
+    run: Run, num: int, lines: int, split: str | None, seed: int | None, label: int | None
+) -> tuple[np.ndarray, str]:
+    """Lines of images, between images of a split or between draws from the prior.
+
+    The prior serves families that have latents but no codes of images, and those that have both
+    where a seed or a label is given.
+
+    Returns:
+      uint8 levels [lines, num, H, W, C], and what they lie between.
+
+    Raises:
+      UserError: for a family that can do neither, options that do not fit it, too few images.
+    """
+    family = type(run.model).__name__
+    encodes, has_latents = isinstance(run.model, Encodes), isinstance(run.model, HasLatents)
+    if not (encodes or has_latents):
+        raise UserError(f"{family} can't interpolate: the family has no such part")
+    if has_latents and (not encodes or seed is not None or label is not None):
+        if split is not None:
+            raise UserError(f"--split {split}: {family} goes between latents here: leave it out")
+        condition = None if label is None else np.full((lines,), check_label(run, label))
+        seed = 0 if seed is None else seed
+        return run.interpolate_latents(lines, num, seed, condition), f"latents · seed {seed}"
+    for option, value in {"--seed": seed, "--label": label}.items():
+        if value is not None:
+            raise UserError(
+                f"{option} {value}: {family} goes between images of a split: leave it out"
+            )
+    split = "test" if split is None else split
     images = run.batch(2 * lines, split)["image"]
     if len(images) < 2 * lines:
         raise UserError(f"--lines {lines} needs {2 * lines} images; {split} has {len(images)}")
-    between = run.interpolate(images[0::2], images[1::2], num)
-    flat = between.reshape(-1, *between.shape[2:])
-    save_grid(out, image_grid(flat, run.spec.num_levels, num_columns=num))
-    say("pictures", f"{out} · {lines} lines of {num} images")
+    return run.interpolate(images[0::2], images[1::2], num), f"images of {split}"
 
 
 def check_out(out: Path, *endings: str) -> None:

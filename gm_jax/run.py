@@ -6,8 +6,9 @@ images = run.sample(64, seed=0)
 """
 
 import functools
+import math
 import signal
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -20,7 +21,17 @@ from gm_jax.data.split import Split
 from gm_jax.errors import UserError
 from gm_jax.evaluation import Figure
 from gm_jax.experiment import MAX_SEED, Experiment
-from gm_jax.model import Encodes, HasLogProb, Model, Reconstructs, SampleMeans, Samples, TrainState
+from gm_jax.functional.interpolation import lerp, slerp
+from gm_jax.model import (
+    Encodes,
+    HasLatents,
+    HasLogProb,
+    Model,
+    Reconstructs,
+    SampleMeans,
+    Samples,
+    TrainState,
+)
 from gm_jax.rng import Rngs
 from gm_jax.training.checkpoint import Checkpoints
 from gm_jax.training.folder import RunFolder
@@ -30,12 +41,13 @@ from gm_jax.training.progress import progress
 from gm_jax.training.sharding import DataMesh
 from gm_jax.training.step import abstract_state
 
-_ABILITIES = {
+_ABILITIES: dict[str, Any] = {
     "sample": Samples,
     "sample_means": SampleMeans,
+    "draw_latents": HasLatents,
     "reconstruct": Reconstructs,
     "encode": Encodes,
-    "decode": Encodes,
+    "decode": (Encodes, HasLatents),
     "log_prob": HasLogProb,
 }
 
@@ -64,10 +76,45 @@ class Run:
         """Training steps behind the state."""
         return int(self.state.step)
 
-    def sample(self, num: int, seed: int = 0, condition: Any = None) -> np.ndarray:
-        """`num` images, uint8 levels [num, H, W, C]; the same for the same seed."""
+    def sample(
+        self, num: int, seed: int = 0, condition: Any = None, truncation: float | None = None
+    ) -> np.ndarray:
+        """Images from the model; the same for the same seed.
+
+        Args:
+          num: how many.
+          seed: of the draw.
+          condition: labels [num], for a family that was trained with them.
+          truncation: keeps every latent within [-truncation, truncation], which gives images that
+            are more typical and less diverse; for families with latents.
+
+        Returns:
+          uint8 levels [num, H, W, C].
+        """
         self._check_num(num)
-        return np.asarray(self._method("sample")(self.state, _sample_rngs(seed), num, condition))
+        method = self._method("sample")
+        if truncation is None:
+            return np.asarray(method(self.state, _sample_rngs(seed), num, condition))
+        if not isinstance(self.model, HasLatents):
+            raise UserError(
+                f"{self._family} can't truncate its latents: leave out the truncation "
+                "(--truncation)"
+            )
+        return self.decode(self.draw_latents(num, seed, truncation), condition)
+
+    def draw_latents(self, num: int, seed: int = 0, truncation: float | None = None) -> np.ndarray:
+        """Latents from the family's prior, float32 [num, K]: those of `sample` with this seed.
+
+        Args:
+          num: how many.
+          seed: of the draw.
+          truncation: no value is greater in size, if given.
+        """
+        self._check_num(num)
+        method = self._method("draw_latents")
+        if truncation is not None and not (math.isfinite(truncation) and truncation > 0):
+            raise UserError(f"the truncation must be greater than 0 and finite, not {truncation}")
+        return np.asarray(method(self.state, _sample_rngs(seed), num, truncation))
 
     def sample_means(self, num: int, seed: int = 0) -> np.ndarray:
         """The mean images behind `sample(num, seed)`, float32 in [0, 1], [num, H, W, C]."""
@@ -83,9 +130,16 @@ class Run:
         """Codes, [B, ...]."""
         return np.asarray(self._method("encode")(self.state, self._batch(batch)))
 
-    def decode(self, z: Any) -> np.ndarray:
-        """Images of codes, uint8 levels [B, H, W, C]."""
-        return np.asarray(self._method("decode")(self.state, jnp.asarray(z)))
+    def decode(self, z: Any, condition: Any = None) -> np.ndarray:
+        """Images of codes or latents (with labels [B]), uint8 levels [B, H, W, C]."""
+        method = self._method("decode")
+        if condition is None:
+            return np.asarray(method(self.state, jnp.asarray(z)))
+        if not isinstance(self.model, HasLatents):
+            raise UserError(
+                f"{self._family} decodes without labels: leave out the condition (--label)"
+            )
+        return np.asarray(method(self.state, jnp.asarray(z), condition))
 
     def interpolate(self, start: Any, end: Any, num: int = 10) -> np.ndarray:
         """Images between pairs of images, by straight lines between their codes.
@@ -98,13 +152,44 @@ class Run:
         Returns:
           uint8 levels [B, num, H, W, C].
         """
-        if num < 2:
-            raise UserError(f"interpolation needs at least 2 images a line, not {num}")
-        a, b = self.encode(start), self.encode(end)
-        t = np.linspace(0.0, 1.0, num, dtype=a.dtype)
-        z = np.stack([(1 - w) * a + w * b for w in t], axis=1)  # [B, num, ...]
-        images = self.decode(z.reshape(-1, *a.shape[1:]))
-        return images.reshape(len(a), num, *images.shape[1:])
+        self._check_lines(len(start), num)
+        return self._decode_lines(lerp, self.encode(start), self.encode(end), num)
+
+    def interpolate_latents(
+        self, lines: int, num: int = 10, seed: int = 0, condition: Any = None
+    ) -> np.ndarray:
+        """Images between pairs of draws from the prior, along arcs from latent to latent.
+
+        Args:
+          lines: how many pairs.
+          num: images a line, those of both ends among them; at least 2.
+          seed: of the draw.
+          condition: a label for each line, [lines], kept all along it; None: the model chooses.
+
+        Returns:
+          uint8 levels [lines, num, H, W, C].
+        """
+        self._check_lines(lines, num)
+        z = self.draw_latents(2 * lines, seed)
+        return self._decode_lines(slerp, z[0::2], z[1::2], num, condition)
+
+    def _decode_lines(
+        self,
+        path: Callable[[Any, Any, Any], jax.Array],
+        a: np.ndarray,
+        b: np.ndarray,
+        num: int,
+        condition: Any = None,
+    ) -> np.ndarray:
+        """Images along paths between codes [B, ...], uint8 levels [B, num, H, W, C].
+
+        What stands at one place of all lines is decoded together, so that a model which chooses
+        labels by their order in the batch chooses the same all along a line.
+        """
+        t = np.linspace(0.0, 1.0, num, dtype=np.float32)
+        z = np.asarray(path(a.reshape(len(a), -1), b.reshape(len(b), -1), t))  # [B, num, K]
+        columns = [self.decode(z[:, i].reshape(a.shape), condition) for i in range(num)]
+        return np.stack(columns, axis=1)
 
     def log_prob(self, batch: Any, num_samples: int = 1, seed: int = 0) -> np.ndarray:
         """log p(x) in nats (or its bound), [B]."""
@@ -150,10 +235,15 @@ class Run:
     def _open(self, split: str) -> Split:
         return self.experiment.data.open(split, self.experiment.seed)
 
+    @property
+    def _family(self) -> str:
+        return type(self.model).__name__
+
     def _method(self, name: str) -> Any:
         if not isinstance(self.model, _ABILITIES[name]):
-            family = type(self.model).__name__
-            raise UserError(f"{family} can't {name.replace('_', ' ')}: the family has no such part")
+            raise UserError(
+                f"{self._family} can't {name.replace('_', ' ')}: the family has no such part"
+            )
         return _jitted(cast(Hashable, self.model), name)
 
     def _batch(self, batch: Any) -> dict[str, Any]:
@@ -177,6 +267,11 @@ class Run:
             )
         return {k: v for k, v in whole.items() if k in ("image", "label")}
 
+    def _check_lines(self, lines: int, num: int) -> None:
+        if num < 2:
+            raise UserError(f"interpolation needs at least 2 images a line, not {num}")
+        self._check_num(lines * num)
+
     def _check_num(self, num: int) -> None:
         if num < 1:
             raise UserError(f"the number of images must be at least 1, not {num}")
@@ -187,8 +282,8 @@ class Run:
 
 @functools.cache
 def _jitted(model: Hashable, name: str) -> Any:
-    static = {"sample": (2,), "sample_means": (2,), "log_prob": (3,)}.get(name, ())
-    return jax.jit(getattr(model, name), static_argnums=static)
+    static = {"sample": (2,), "sample_means": (2,), "draw_latents": (2, 3), "log_prob": (3,)}
+    return jax.jit(getattr(model, name), static_argnums=static.get(name, ()))
 
 
 def _sample_rngs(seed: int) -> Rngs:
