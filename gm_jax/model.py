@@ -52,7 +52,11 @@ class TrainState(flax.struct.PyTreeNode):
 
 @runtime_checkable
 class Model(Protocol):
-    """A family of generative models."""
+    """A family of generative models.
+
+    A family that learns from points too (`spec.continuous`) has `takes_points: ClassVar = True`:
+    its batches hold float32 points, and `sample` gives such.
+    """
 
     def init(self, rngs: Rngs, spec: DataSpec) -> TrainState:
         """A fresh state for data of this spec."""

@@ -9,6 +9,7 @@ from gm_jax.data.source import ArrayExamples, Examples, Source
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import Split, gather
 from gm_jax.data.tfds_source import Tfds
+from gm_jax.data.toy import Grid, Ring
 from gm_jax.data.transforms import (
     Binarize,
     CenterCrop,
@@ -35,11 +36,13 @@ __all__ = [
     "Examples",
     "FixedTransform",
     "Grayscale",
+    "Grid",
     "HorizontalFlip",
     "Prepared",
     "Quantize",
     "RandomTransform",
     "Resize",
+    "Ring",
     "Source",
     "Split",
     "Tfds",

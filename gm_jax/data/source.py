@@ -10,7 +10,7 @@ import numpy as np
 from gm_jax.data.spec import DataSpec
 
 Example = Mapping[str, Any]
-"""One example: "image" uint8 [H, W, C] and, where there are labels, "label" int."""
+"""One example: "image" uint8 [H, W, C] (float32 where it is a point), "label" int if any."""
 
 
 class Examples(abc.ABC):
@@ -30,7 +30,7 @@ class Examples(abc.ABC):
         return [self[i] for i in indices]
 
     def load(self, start: int, stop: int) -> dict[str, np.ndarray]:
-        """Examples start .. stop - 1 as arrays: "image" uint8 [n, H, W, C], "label" int32 [n].
+        """Examples start .. stop - 1 as arrays: "image" [n, H, W, C], "label" int32 [n].
 
         Raises ValueError where the images differ in size.
         """
@@ -49,7 +49,7 @@ class ArrayExamples(Examples):
     """Examples that are in memory already: for notebooks, tests and small sets.
 
     Args:
-      images: uint8 [N, H, W, C].
+      images: uint8 [N, H, W, C]; float32 for a spec that is continuous.
       labels: integers [N], or None.
     """
 

@@ -12,7 +12,7 @@ from gm_jax.data.decoded_cache import decoded
 from gm_jax.data.source import Example, Examples
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.transforms import FixedTransform, Transform
-from gm_jax.errors import UserError
+from gm_jax.errors import ConfigError, UserError
 from gm_jax.rng import rngs_from_seed
 
 NumpyBatch = dict[str, np.ndarray]
@@ -50,8 +50,8 @@ class Split:
       batch_size: B.
       transforms: all of them; `apply_random` takes the random ones.
       resident: whether all of it is in memory.
-      arrays: if resident, "image" uint8 [N, H, W, C] and, where there are labels, "label" int32
-        [N], after the fixed transforms; else None.
+      arrays: if resident, "image" uint8 [N, H, W, C] (float32 where they are points) and, where
+        there are labels, "label" int32 [N], after the fixed transforms; else None.
     """
 
     def __init__(
@@ -101,7 +101,9 @@ class Split:
         self.num_examples = len(examples) if limit is None else min(limit, len(examples))
         if self.num_examples == 0:
             raise UserError(f"the split {self._title} has no examples")
-        self.resident = self.num_examples * self._stored_spec.num_dims <= resident_bytes
+        self._dtype = np.dtype(np.float32 if spec.continuous else np.uint8)
+        example_bytes = self._stored_spec.num_dims * self._dtype.itemsize
+        self.resident = self.num_examples * example_bytes <= resident_bytes
         self.arrays = self._read_all() if self.resident else None
         # Two epochs, because a batch may lie across the end of one.
         self._permutation = functools.lru_cache(maxsize=2)(self._draw_permutation)
@@ -121,7 +123,8 @@ class Split:
         """The batch of `step`, on the host.
 
         Returns:
-          "image" uint8 [B, H, W, C], "label" int32 [B] if any, and "index" int32 [B].
+          "image" uint8 [B, H, W, C] (float32 where they are points), "label" int32 [B] if any,
+          and "index" int32 [B].
         """
         return self.batch_of(self.indices_at(step))
 
@@ -186,7 +189,7 @@ class Split:
 
     def _read(self, indices: np.ndarray) -> NumpyBatch:
         """Reads, transforms and checks the examples at `indices`."""
-        image = np.empty((len(indices), *self._stored_spec.shape), np.uint8)
+        image = np.empty((len(indices), *self._stored_spec.shape), self._dtype)
         labels = []
         for start in range(0, len(indices), _CHUNK):
             chunk = indices[start : start + _CHUNK]
@@ -194,7 +197,7 @@ class Split:
             self._check_dtype(chunk, examples)
             image[start : start + len(chunk)] = self._transform([e["image"] for e in examples])
             labels += [e["label"] for e in examples if "label" in e]
-        self._check_levels(indices, image)
+        self._check_values(indices, image)
         if self._stored_spec.num_classes is None:
             return {"image": image}
         label = np.asarray(labels, np.int32)
@@ -215,15 +218,20 @@ class Split:
         shape = (height or None, width or None, channels)
         for index, example in zip(indices, examples, strict=True):
             image = example["image"]
-            if image.dtype != np.uint8:
-                raise self._bad(index, f"is {image.dtype}, not uint8")
+            if image.dtype != self._dtype:
+                raise self._bad(index, f"is {image.dtype}, not {self._dtype}")
             fits = len(image.shape) == 3 and all(
                 want in (None, have) for want, have in zip(shape, image.shape, strict=True)
             )
             if not fits:
                 raise self._bad(index, f"has shape {list(image.shape)}, not {list(shape)}")
 
-    def _check_levels(self, indices: np.ndarray, image: np.ndarray) -> None:
+    def _check_values(self, indices: np.ndarray, image: np.ndarray) -> None:
+        if self._stored_spec.continuous:
+            finite = np.isfinite(image.reshape(len(image), -1)).all(-1)
+            if not finite.all():
+                raise self._bad(indices[np.argmin(finite)], "has a value that is not finite")
+            return
         top = self._stored_spec.num_levels - 1
         if top < 255 and image.max() > top:
             worst = int(np.argmax(image.reshape(len(image), -1).max(-1) > top))
@@ -248,6 +256,9 @@ class Split:
 
 def apply_spec(transforms: Sequence[Transform], spec: DataSpec) -> DataSpec:
     """What images like `spec` are like after all `transforms`; raises ConfigError as they do."""
+    if transforms and spec.continuous:
+        name = type(transforms[0]).__name__
+        raise ConfigError(f"{name} is for images, and these data are points: leave it out")
     for transform in transforms:
         spec = transform.spec(spec)
     return spec

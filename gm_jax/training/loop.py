@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import Split
 from gm_jax.data.transforms import apply_random
 from gm_jax.errors import UserError
@@ -20,7 +21,7 @@ from gm_jax.model import Metrics, TrainState
 from gm_jax.rng import Rngs, rngs_from_seed
 from gm_jax.training.checkpoint import Checkpoints
 from gm_jax.training.folder import RunFolder, locked
-from gm_jax.training.pictures import Painter
+from gm_jax.training.pictures import NUM_POINTS, Painter
 from gm_jax.training.progress import progress
 from gm_jax.training.records import Records, read_records
 from gm_jax.training.sharding import DataMesh, on_accelerator
@@ -60,6 +61,7 @@ def train(experiment: Experiment, folder: Path) -> TrainResult:
     run.check(experiment)
     splits = open_splits(experiment)
     mesh = DataMesh(experiment.data.batch_size, experiment.sharding.data)
+    check_points(experiment, splits["train"].spec)
     check_monitor(experiment, splits)
     with contextlib.ExitStack() as stack:
         stack.enter_context(locked(folder))
@@ -256,6 +258,21 @@ class _Loop:
         return monitored
 
 
+def check_points(experiment: Experiment, spec: DataSpec) -> None:
+    """Looks whether the model can learn from points, where the data are points.
+
+    Raises:
+      UserError: where it takes images of levels only.
+    """
+    model = experiment.model
+    if spec.continuous and not getattr(model, "takes_points", False):
+        source = type(experiment.data.source).__name__
+        raise UserError(
+            f"{source} gives points, but {type(model).__name__} takes images of levels only: "
+            "choose another model or other data"
+        )
+
+
 def check_monitor(experiment: Experiment, splits: dict[str, Split]) -> None:
     """Looks, before anything is computed, whether the model reports the monitored figure.
 
@@ -276,9 +293,17 @@ def check_monitor(experiment: Experiment, splits: dict[str, Split]) -> None:
         )
 
 
-def example_batch(experiment: Experiment, splits: dict[str, Split], num: int = 16) -> Any:
-    """Examples spread over the validation split (else train), as they enter the model."""
+def example_batch(experiment: Experiment, splits: dict[str, Split], num: int | None = None) -> Any:
+    """Examples spread over the validation split (else train), as they enter the model.
+
+    Args:
+      experiment: whose transforms they go through.
+      splits: "train" and, where there is one, "valid".
+      num: of examples, at most; None: as many as pictures show.
+    """
     split = splits.get("valid", splits["train"])
+    if num is None:
+        num = NUM_POINTS if split.spec.continuous else 16
     num = min(num, split.num_examples)
     # Evenly spread, since some sets come sorted by class.
     indices = np.linspace(0, split.num_examples - 1, num).round().astype(np.int32)

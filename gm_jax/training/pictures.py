@@ -1,4 +1,7 @@
-"""Pictures of a model: samples beside their means, reconstructions below their originals."""
+"""Pictures of a model: samples beside their means, reconstructions below their originals.
+
+Points are drawn as a scatter picture, over real ones.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -9,13 +12,20 @@ import numpy as np
 from gm_jax.model import Model, Reconstructs, SampleMeans, Samples, TrainState
 from gm_jax.rng import Rngs
 from gm_jax.viz.grids import image_grid, save_png, side_by_side, unit_to_pixels
+from gm_jax.viz.scatter import scatter_picture
+
+NUM_POINTS = 2_000
+"""Samples in a picture of points, and real points under them."""
 
 
 class Painter:
     """Draws the same latents and the same examples each time, so that pictures show learning."""
 
     def __init__(self, model: Model, examples: Any, num: int = 64):
-        """`examples` is a host batch to reconstruct; `num` samples are drawn."""
+        """`examples` is a host batch to reconstruct; `num` samples are drawn.
+
+        Where they are points, `NUM_POINTS` samples are drawn, over all `examples`.
+        """
         self.model, self.examples, self.num = model, examples, num
         self._functions: dict[str, Any] = {}
 
@@ -24,6 +34,10 @@ class Painter:
         if not isinstance(self.model, Samples):
             return None
         rngs = Rngs(jax.random.key(seed)).at("sample")
+        if state.spec.continuous:
+            return points_picture(
+                self._call("sample", state, rngs, NUM_POINTS), self.examples["image"]
+            )
         grid = image_grid(self._call("sample", state, rngs, self.num), state.spec.num_levels)
         if not isinstance(self.model, SampleMeans):
             return grid
@@ -31,8 +45,11 @@ class Painter:
         return beside(grid, image_grid(unit_to_pixels(means), 256))
 
     def reconstructions(self, state: TrainState) -> np.ndarray | None:
-        """Rows of originals, what the model saw (if corrupted), and reconstructions."""
-        if not isinstance(self.model, Reconstructs):
+        """Rows of originals, what the model saw (if corrupted), and reconstructions.
+
+        Points have none.
+        """
+        if not isinstance(self.model, Reconstructs) or state.spec.continuous:
             return None
         rngs = Rngs(state.key).at("eval", "reconstruct")
         rows = [np.asarray(self.examples["image"])]
@@ -62,3 +79,8 @@ def beside(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Two grids of one height, with a gap between them."""
     gap = np.full((left.shape[0], 12, left.shape[2]), 255, np.uint8)
     return np.concatenate([left, gap, right], axis=1)
+
+
+def points_picture(points: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """Points as they lie in batches, [N, H, W, C], over real ones: uint8 [H', W', 3]."""
+    return scatter_picture(points.reshape(len(points), -1), real.reshape(len(real), -1))

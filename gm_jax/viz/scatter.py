@@ -1,0 +1,59 @@
+"""Points in the plane, or on a line, as a picture."""
+
+import numpy as np
+
+_INCHES, _DPI = 4.5, 100
+_MARGIN = 0.25  # of the real points' extent, on each side
+_COLOR, _REAL_COLOR = "#1f5fb4", "#b8b8b8"
+
+
+def scatter_picture(points: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """Points over real ones in grey; where there is one dimension only, both as histograms.
+
+    The axes follow from `real` alone, so that pictures of one run can be laid over each other. How
+    many points lie outside of them is written above.
+
+    Args:
+      points: [N, D].
+      real: [M, D]; of more than two dimensions the first two are drawn.
+
+    Returns:
+      uint8 [450, 450, 3].
+
+    Raises:
+      ValueError: where the shapes are not [N, D] and [M, D] with M and D at least 1.
+    """
+    # Without pyplot: no global state, no backend to choose, nothing to close.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    if points.ndim != 2 or real.size == 0 or points.shape[1:] != real.shape[1:]:
+        raise ValueError(f"points [N, D] and [M, D] are needed, not {points.shape}, {real.shape}")
+    points, real = (x[:, :2].astype(np.float64) for x in (points, real))
+    low, high = _limits(real)
+    outside = int((~((points >= low) & (points <= high)).all(1)).sum())  # NaN is outside too
+    figure = Figure(figsize=(_INCHES, _INCHES), dpi=_DPI, layout="constrained")
+    axes = figure.subplots()
+    axes.set_title(f"{len(points):,} points, {outside:,} outside", fontsize=9)
+    axes.set_xlim(low[0], high[0])
+    if points.shape[1] == 1:
+        bins = np.linspace(low[0], high[0], 101).tolist()
+        axes.hist(real[:, 0], bins, density=True, color=_REAL_COLOR)
+        within = points[(points >= low) & (points <= high)]
+        axes.hist(within, bins, density=True, histtype="step", color=_COLOR)
+    else:
+        axes.set_ylim(low[1], high[1])
+        axes.set_aspect("equal")
+        axes.scatter(real[:, 0], real[:, 1], s=14, color=_REAL_COLOR, linewidths=0)
+        axes.scatter(points[:, 0], points[:, 1], s=5, color=_COLOR, alpha=0.5, linewidths=0)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.array(canvas.buffer_rgba(), np.uint8)[..., :3]
+
+
+def _limits(real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper ends of the axes, [D] each, all of one length."""
+    low, high = real.min(0), real.max(0)
+    half = (0.5 + _MARGIN) * float((high - low).max()) or 1.0
+    middle = (low + high) / 2
+    return middle - half, middle + half

@@ -1,0 +1,53 @@
+"""Points (float32) through the loop, instead of images of levels."""
+
+import chex
+import numpy as np
+import pytest
+from PIL import Image
+
+import gm_jax
+from gm_jax.data import Data, Ring
+from gm_jax.errors import UserError
+from gm_jax.experiment import Experiment, Training
+from gm_jax.models.gan import GAN
+from gm_jax.models.vae import VAE
+from gm_jax.nets.discriminators import DenseDiscriminator
+from gm_jax.nets.generators import DenseGenerator
+
+DATA = Data(Ring(num_train=64), "train", "validation", batch_size=16, limit=64)
+TRAINING = Training(num_steps=2, eval_every=2, sample_every=1)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    model = GAN(
+        generator=DenseGenerator(hidden=(8,), output="linear"),
+        discriminator=DenseDiscriminator(hidden=(8,)),
+        latent_dim=2,
+    )
+    experiment = Experiment(data=DATA, model=model, training=TRAINING)
+    return gm_jax.fit(experiment, tmp_path_factory.mktemp("runs") / "gan")
+
+
+def test_pictures_are_scatter_pictures(run):
+    pictures = sorted((run.folder / "samples").glob("step_*.png"))
+    assert [p.name for p in pictures] == ["step_00000001.png", "step_00000002.png"]
+    for path in pictures:
+        chex.assert_shape(np.asarray(Image.open(path)), (450, 450, 3))
+    (final,) = run.paint("final")
+    chex.assert_shape(np.asarray(Image.open(final)), (450, 450, 3))
+
+
+def test_samples_are_points(run):
+    points = run.sample(5)
+    chex.assert_shape(points, (5, 1, 1, 2))
+    chex.assert_type(points, np.float32)
+    assert gm_jax.open(run.folder).spec == Ring().spec
+
+
+def test_a_family_for_images_says_so(tmp_path):
+    experiment = Experiment(data=DATA, model=VAE(), training=TRAINING)
+    with pytest.raises(UserError, match=r"^Ring gives points, but VAE takes images") as error:
+        gm_jax.fit(experiment, tmp_path / "vae")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "vae").exists()
