@@ -123,6 +123,26 @@ def no_data(folder, patch):
     patch.setenv("XDG_CACHE_HOME", str(folder / ".cache"))
 
 
+def no_programs(folder, patch):
+    """A machine without ffmpeg."""
+    patch.setenv("PATH", str(folder))
+
+
+def failing_ffmpeg(folder, patch):
+    """An ffmpeg that says why it stops."""
+    (folder / "ffmpeg").write_text(
+        "#!/bin/sh\necho a warning >&2\necho Unknown encoder >&2\nexit 1"
+    )
+    (folder / "ffmpeg").chmod(0o755)
+    patch.setenv("PATH", str(folder))
+
+
+def cut_picture(folder, patch):
+    """Two pictures of the training of runs/vae, of which the second is cut short."""
+    picture("runs/vae/samples/step_00000001.png")(folder, patch)
+    picture("runs/vae/samples/step_00000002.png", keep=60)(folder, patch)
+
+
 def fails(code, owner, name):
     """Lets a function fail as the system does: a full disk, or no permission."""
 
@@ -373,12 +393,53 @@ CASES = {
         case("interpolate runs/vae --num 1", "at least 2 images a line, not 1"),
         case("interpolate runs/vae --lines 0", "--lines must be at least 1, not 0"),
         case("interpolate runs/vae --lines 999", "--lines 999 needs 1998 images; test has 24"),
+        case("interpolate runs/vae --seed 3", "--seed 3: VAE goes between images of a split"),
+        case("interpolate runs/vae --label 3", "--label 3: VAE goes between images of a split"),
+        case("sample runs/vae --truncation 0.7", "VAE can't truncate", "leave out"),
+        case("sample runs/vae --truncation x", "--truncation must be None or FLOAT, not 'x'"),
+        case("sample runs/vae --means --truncation 1", "--truncation works without --means only"),
+        case("animate runs/vae", "runs/vae has none", "--training.sample-every N"),
+        case(
+            "animate runs/vae",
+            "runs/vae has 1:",
+            "--training.sample-every N",
+            given=picture("runs/vae/samples/step_00000001.png"),
+            note="samples/ has one step_*.png",
+        ),
+        case(
+            "animate runs/vae",
+            "runs/vae/samples/step_00000002.png is no picture that can be read: remove it",
+            given=cut_picture,
+            note="the second picture is cut short",
+        ),
+        case("animate runs/vae --seconds 0", "--seconds must be 0.02 to 100, not 0"),
+        case("animate runs/no", "there is no run runs/no"),
         case("evaluate runs/vae --num-samples -1", "--num-samples must be 0 to"),
         case("evaluate runs/ae --num-samples 5", "Autoencoder has no log_prob"),
     ],
     "Where the output goes": [
         case("sample runs/vae --out x.jpg", "x.jpg: the file must end in .png or .npz"),
         case("reconstruct runs/vae --out x.npz", "x.npz: the file must end in .png"),
+        case("interpolate runs/vae --out x.npz", "x.npz: the file must end in .png or .gif or"),
+        case("animate runs/vae --out x.png", "x.png: the file must end in .gif or .mp4"),
+        case(
+            "animate runs/vae --out x.mp4",
+            "x.mp4 needs the program ffmpeg, which is not there: give a .gif instead",
+            given=no_programs,
+            note="there is no ffmpeg",
+        ),
+        case(
+            "interpolate runs/vae --out x.mp4",
+            "x.mp4 needs the program ffmpeg, which is not there: give a .gif instead",
+            given=no_programs,
+            note="there is no ffmpeg",
+        ),
+        case(
+            "interpolate runs/vae --out x.mp4",
+            "ffmpeg did not write x.mp4 (Unknown encoder): give a .gif instead",
+            given=failing_ffmpeg,
+            note="ffmpeg fails",
+        ),
         case(
             "sample runs/vae --out notes/x.png",
             "notes is a file, not a folder",

@@ -102,6 +102,10 @@ def test_interpolate(trained, capsys, tmp_path):
     with Image.open(tmp_path / "lines.png") as picture:
         width, height = picture.size
     assert width > 2 * height
+    run(capsys, "interpolate", folder, "--lines", 2, "--out", tmp_path / "lines.gif")
+    with Image.open(tmp_path / "lines.gif") as animation:
+        assert animation.n_frames > 10
+        assert animation.size == (2 * 50 + 2, 50 + 2)
 
 
 def test_list_shows_all_experiments(capsys):
