@@ -21,6 +21,7 @@ from gm_jax.model import Encodes, HasLatents, Reconstructs, Samples
 from gm_jax.run import Run, default_folder, finished_run, open_run
 from gm_jax.training.folder import RunFolder
 from gm_jax.training.loop import TrainResult, train
+from gm_jax.training.pictures import NUM_POINTS, points_picture
 from gm_jax.training.records import Records
 from gm_jax.viz.animation import (
     ENDINGS,
@@ -73,9 +74,10 @@ def run_training(experiment: Experiment, folder: Path | None) -> int:
         f"{len(devices)} {devices[0].platform} ({os.cpu_count()} cores)",
     )
     spec = experiment.data.spec
+    values = "points" if spec.continuous else f"{spec.num_levels} levels"
     say(
         "data",
-        f"{experiment.name} · {'x'.join(map(str, spec.shape))} · {spec.num_levels} levels · "
+        f"{experiment.name} · {'x'.join(map(str, spec.shape))} · {values} · "
         f"batch {experiment.data.batch_size}",
     )
     check_test_split(experiment)
@@ -127,7 +129,9 @@ def next_commands(run: Run) -> str:
         "interpolate": (Encodes, HasLatents),
     }
     commands = [
-        f"gm-jax {c} {run.folder}" for c, a in abilities.items() if isinstance(run.model, a)
+        f"gm-jax {c} {run.folder}"
+        for c, a in abilities.items()
+        if isinstance(run.model, a) and (c == "sample" or not run.spec.continuous)
     ]
     return "   ".join([*commands[:2], "gm-jax list"])
 
@@ -212,7 +216,7 @@ def run_sampling(
     step: str | None,
     out: Path | None,
 ) -> None:
-    """Draws images to a PNG grid or an .npz of levels."""
+    """Draws images to a PNG grid or an .npz of levels; points to a scatter PNG or an .npz."""
     run = open_run(folder, parse_step(step))
     for option, value in {"--label": label, "--truncation": truncation}.items():
         if means and value is not None:
@@ -224,9 +228,13 @@ def run_sampling(
         save_images(out, unit_to_pixels(run.sample_means(num, seed)), 256)
     else:
         images = run.sample(num, seed, condition, truncation)
-        save_images(out, images, run.spec.num_levels)
+        if run.spec.continuous:
+            save_points(out, images, run)
+        else:
+            save_images(out, images, run.spec.num_levels)
     truncated = "" if truncation is None else f" · truncation {truncation:g}"
-    say("samples", f"{out} · {num} images · seed {seed}{truncated}")
+    kind = "points" if run.spec.continuous else "images"
+    say("samples", f"{out} · {num} {kind} · seed {seed}{truncated}")
 
 
 def check_label(run: Run, label: int) -> int:
@@ -250,6 +258,7 @@ def run_reconstruction(
     run = open_run(folder, parse_step(step))
     out = RunFolder(folder).samples / "reconstructions.png" if out is None else out
     check_out(out, ".png")
+    check_images(run)
     batch: Any = read_images(images, run.spec) if images else run.batch(num, split)
     originals = batch["image"] if isinstance(batch, dict) else batch
     grid = side_by_side([originals, run.reconstruct(batch)], run.spec.num_levels)
@@ -272,6 +281,7 @@ def run_interpolation(
     out = RunFolder(folder).samples / "interpolation.png" if out is None else out
     check_out(out, ".png", *ENDINGS)
     check_animation(out)
+    check_images(run)
     if lines < 1:
         raise UserError(f"--lines must be at least 1, not {lines}")
     moving = out.suffix != ".png"
@@ -324,6 +334,16 @@ def images_between(
     return run.interpolate(images[0::2], images[1::2], num), f"images of {split}"
 
 
+def check_images(run: Run) -> None:
+    """Looks whether a run is one of images, as grids need.
+
+    Raises:
+      UserError: where it was trained on points.
+    """
+    if run.spec.continuous:
+        raise UserError(f"{run.folder} was trained on points: only images can be laid in rows")
+
+
 def check_out(out: Path, *endings: str) -> None:
     """Looks, before anything is computed, whether a picture can be written there.
 
@@ -359,6 +379,14 @@ def save_images(out: Path, images: np.ndarray, num_levels: int) -> None:
         return save_grid(out, image_grid(images, num_levels))
     with naming(out), replacing(out) as aside:
         np.savez_compressed(aside, image=images, num_levels=num_levels)
+
+
+def save_points(out: Path, points: np.ndarray, run: Run) -> None:
+    """A scatter picture as PNG over points of the test split, or the values as npz."""
+    if out.suffix != ".npz":
+        return save_grid(out, points_picture(points, run.batch(NUM_POINTS)["image"]))
+    with naming(out), replacing(out) as aside:
+        np.savez_compressed(aside, image=points)
 
 
 def save_grid(out: Path, grid: np.ndarray) -> None:

@@ -89,7 +89,7 @@ class Run:
             are more typical and less diverse; for families with latents.
 
         Returns:
-          uint8 levels [num, H, W, C].
+          uint8 levels [num, H, W, C]; float32 where the data are points.
         """
         self._check_num(num)
         method = self._method("sample")
@@ -226,7 +226,8 @@ class Run:
 
     def paint(self, stem: str = "final", num: int = 64) -> list[Path]:
         """Writes pictures of samples and reconstructions (of the test split) to samples/."""
-        painter = Painter(self.model, self.batch(16), num)
+        examples = example_batch(self.experiment, {"train": self._open("test")})
+        painter = Painter(self.model, examples, num)
         folder = RunFolder(self.folder).samples
         folder.mkdir(parents=True, exist_ok=True)
         made = painter.paint(self.state, folder, stem)
@@ -259,6 +260,10 @@ class Run:
                 f"images must have shape [B, {', '.join(map(str, self.spec.shape))}], "
                 f"not {list(image.shape)}"
             )
+        if self.spec.continuous:
+            if image.dtype != np.float32:
+                raise UserError(f"points must be float32, not {image.dtype}")
+            return {k: v for k, v in whole.items() if k in ("image", "label")}
         if image.dtype != np.uint8:
             raise UserError(f"images must be uint8 levels, not {image.dtype}")
         if image.size and image.max() >= self.spec.num_levels:

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 import gm_jax
+from gm_jax.cli import dispatch
 from gm_jax.data import Data, Ring
 from gm_jax.errors import UserError
 from gm_jax.experiment import Experiment, Training
@@ -43,6 +44,27 @@ def test_samples_are_points(run):
     chex.assert_shape(points, (5, 1, 1, 2))
     chex.assert_type(points, np.float32)
     assert gm_jax.open(run.folder).spec == Ring().spec
+
+
+def test_batches_of_points_are_checked(run):
+    batch = run.batch(3)
+    chex.assert_type(batch["image"], np.float32)
+    chex.assert_type(run._batch(batch)["image"], np.float32)
+    with pytest.raises(UserError, match="points must be float32, not float64"):
+        run._batch(batch["image"].astype(np.float64))
+
+
+def test_commands(run, tmp_path, capsys):
+    png, npz = tmp_path / "points.png", tmp_path / "points.npz"
+    for out in (png, npz):
+        assert dispatch(["sample", str(run.folder), "--num", "7", "--out", str(out)]) == 0
+    assert "7 points" in capsys.readouterr().out
+    chex.assert_shape(np.asarray(Image.open(png)), (450, 450, 3))
+    with np.load(npz) as arrays:
+        assert arrays.files == ["image"]
+        np.testing.assert_array_equal(arrays["image"], run.sample(7))
+    with pytest.raises(UserError, match="was trained on points"):
+        dispatch(["interpolate", str(run.folder)])
 
 
 def test_a_family_for_images_says_so(tmp_path):
