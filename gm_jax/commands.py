@@ -21,7 +21,7 @@ from gm_jax.model import Encodes, HasLatents, Reconstructs, Samples
 from gm_jax.run import Run, default_folder, finished_run, open_run
 from gm_jax.training.folder import RunFolder
 from gm_jax.training.loop import TrainResult, train
-from gm_jax.training.pictures import NUM_POINTS, points_picture
+from gm_jax.training.pictures import NUM_POINTS, class_columns, points_picture
 from gm_jax.training.records import Records
 from gm_jax.viz.animation import (
     ENDINGS,
@@ -231,7 +231,8 @@ def run_sampling(
         if run.spec.continuous:
             save_points(out, images, run)
         else:
-            save_images(out, images, run.spec.num_levels)
+            columns = class_columns(run.model, run.spec) if label is None else None
+            save_images(out, images, run.spec.num_levels, columns)
     truncated = "" if truncation is None else f" · truncation {truncation:g}"
     kind = "points" if run.spec.continuous else "images"
     say("samples", f"{out} · {num} {kind} · seed {seed}{truncated}")
@@ -373,10 +374,12 @@ def naming(out: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, str(out)) from error
 
 
-def save_images(out: Path, images: np.ndarray, num_levels: int) -> None:
+def save_images(
+    out: Path, images: np.ndarray, num_levels: int, num_columns: int | None = None
+) -> None:
     """A grid as PNG, or the levels as npz, by the file's ending; whole or not at all."""
     if out.suffix != ".npz":
-        return save_grid(out, image_grid(images, num_levels))
+        return save_grid(out, image_grid(images, num_levels, num_columns))
     with naming(out), replacing(out) as aside:
         np.savez_compressed(aside, image=images, num_levels=num_levels)
 

@@ -16,7 +16,7 @@ from gm_jax.data.split import Split
 from gm_jax.data.transforms import apply_random
 from gm_jax.errors import UserError
 from gm_jax.evaluation import Evaluator
-from gm_jax.experiment import Experiment, Training
+from gm_jax.experiment import Experiment, Training, field_paths
 from gm_jax.model import Metrics, TrainState
 from gm_jax.rng import Rngs, rngs_from_seed
 from gm_jax.training.checkpoint import Checkpoints
@@ -241,9 +241,16 @@ class _Loop:
             else "no checkpoint had been saved yet"
         )
         names = ", ".join(f"{name} = {value}" for name, value in bad.items())
+        paths = field_paths(self.experiment)
+
+        def fields(name: str) -> str:
+            """The flags of that name: one for each optimizer."""
+            found = [f"--{p.replace('_', '-')}" for p in paths if p.split(".")[-1] == name]
+            return " or ".join(found) or name.replace("_", " ")
+
         return NonFiniteError(
-            f"step {step} gave {names}; {kept}; try a smaller --model.optimizer.learning-rate or "
-            "--model.optimizer.clip-norm 1"
+            f"step {step} gave {names}; {kept}; try a smaller {fields('learning_rate')} or "
+            f"{fields('clip_norm')} 1"
         )
 
     def _validate(self, step: int, state: TrainState) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from gm_jax.data.spec import DataSpec
 from gm_jax.model import Model, Reconstructs, SampleMeans, Samples, TrainState
 from gm_jax.rng import Rngs
 from gm_jax.viz.grids import image_grid, save_png, side_by_side, unit_to_pixels
@@ -16,6 +17,8 @@ from gm_jax.viz.scatter import scatter_picture
 
 NUM_POINTS = 2_000
 """Samples in a picture of points, and real points under them."""
+
+_MOST_COLUMNS = 20
 
 
 class Painter:
@@ -38,11 +41,14 @@ class Painter:
             return points_picture(
                 self._call("sample", state, rngs, NUM_POINTS), self.examples["image"]
             )
-        grid = image_grid(self._call("sample", state, rngs, self.num), state.spec.num_levels)
+        columns = class_columns(self.model, state.spec)
+        num = self.num if columns is None else max(1, self.num // columns) * columns
+        images = self._call("sample", state, rngs, num)
+        grid = image_grid(images, state.spec.num_levels, columns)
         if not isinstance(self.model, SampleMeans):
             return grid
-        means = self._call("sample_means", state, rngs, self.num)
-        return beside(grid, image_grid(unit_to_pixels(means), 256))
+        means = self._call("sample_means", state, rngs, num)
+        return beside(grid, image_grid(unit_to_pixels(means), 256, columns))
 
     def reconstructions(self, state: TrainState) -> np.ndarray | None:
         """Rows of originals, what the model saw (if corrupted), and reconstructions.
@@ -73,6 +79,12 @@ class Painter:
             static = (2,) if isinstance(argument, int) else ()
             self._functions[method] = jax.jit(function, static_argnums=static)
         return np.asarray(self._functions[method](state, rngs, argument))
+
+
+def class_columns(model: Any, spec: DataSpec) -> int | None:
+    """Columns of a grid in which each class that takes turns has its own; None where none do."""
+    conditional = getattr(model, "conditional", False)
+    return spec.num_classes if conditional and (spec.num_classes or 99) <= _MOST_COLUMNS else None
 
 
 def beside(left: np.ndarray, right: np.ndarray) -> np.ndarray:
