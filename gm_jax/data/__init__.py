@@ -1,5 +1,6 @@
 """Sources of data, transforms, and `batch_at(step)`; knows nothing of models."""
 
+from gm_jax.data.augmentations import ColorJitter, RandomResizedCrop, RandomRotation
 from gm_jax.data.binarized_mnist import BinarizedMnist
 from gm_jax.data.config import Data
 from gm_jax.data.digits import Digits
@@ -29,6 +30,7 @@ __all__ = [
     "Binarize",
     "BinarizedMnist",
     "CenterCrop",
+    "ColorJitter",
     "Data",
     "DataSpec",
     "Digits",
@@ -40,6 +42,8 @@ __all__ = [
     "HorizontalFlip",
     "Prepared",
     "Quantize",
+    "RandomResizedCrop",
+    "RandomRotation",
     "RandomTransform",
     "Resize",
     "Ring",

@@ -54,7 +54,8 @@ class RandomTransform(Transform):
         raise NotImplementedError
 
 
-def _check_levels(transform: Transform, num_levels_in: int, spec: DataSpec) -> None:
+def check_levels(transform: Transform, num_levels_in: int, spec: DataSpec) -> None:
+    """Raises ConfigError unless images like `spec` have the levels that a transform counts on."""
     if spec.num_levels != num_levels_in:
         name = type(transform).__name__
         raise ConfigError(
@@ -169,7 +170,7 @@ class Quantize(FixedTransform):
             )
 
     def spec(self, spec: DataSpec) -> DataSpec:
-        _check_levels(self, self.num_levels_in, spec)
+        check_levels(self, self.num_levels_in, spec)
         return dataclasses.replace(spec, num_levels=self.num_levels)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -191,7 +192,7 @@ class Binarize(FixedTransform):
             raise ConfigError(f"Binarize.threshold must be in (0, 1], not {self.threshold}")
 
     def spec(self, spec: DataSpec) -> DataSpec:
-        _check_levels(self, self.num_levels_in, spec)
+        check_levels(self, self.num_levels_in, spec)
         return dataclasses.replace(spec, num_levels=2)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -212,7 +213,7 @@ class DynamicBinarize(RandomTransform):
     """Before."""
 
     def spec(self, spec: DataSpec) -> DataSpec:
-        _check_levels(self, self.num_levels_in, spec)
+        check_levels(self, self.num_levels_in, spec)
         return dataclasses.replace(spec, num_levels=2)
 
     def __call__(self, key: jax.Array, image: jax.Array) -> jax.Array:

@@ -63,7 +63,7 @@ def test_splits():
 
 
 def test_batches_of_points():
-    data = Data(Ring(num_train=100), "train", "validation", batch_size=32)
+    data = Data(source=Ring(num_train=100), train="train", valid="validation", batch_size=32)
     resident = data.open("train")
     streamed = Data(**{**vars(data), "device_budget_mib": 0}).open("train")
     assert resident.resident
@@ -98,7 +98,7 @@ def test_points_that_do_not_fit():
 
 @pytest.mark.parametrize("transform", [HorizontalFlip(), Resize(4)])
 def test_transforms_are_for_images(transform):
-    data = Data(Ring(), "train", "validation", transforms=(transform,))
+    data = Data(source=Ring(), train="train", valid="validation", transforms=(transform,))
     with pytest.raises(ConfigError, match="is for images, and these data are points") as error:
         assert data.spec
     assert "\n" not in str(error.value)

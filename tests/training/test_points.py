@@ -15,7 +15,7 @@ from gm_jax.models.vae import VAE
 from gm_jax.nets.discriminators import DenseDiscriminator
 from gm_jax.nets.generators import DenseGenerator
 
-DATA = Data(Ring(num_train=64), "train", "validation", batch_size=16, limit=64)
+DATA = Data(source=Ring(num_train=64), train="train", valid="validation", batch_size=16, limit=64)
 TRAINING = Training(num_steps=2, eval_every=2, sample_every=1)
 
 
