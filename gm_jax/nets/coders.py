@@ -91,6 +91,9 @@ class ConvCoder(Coder):
     """Side of every kernel."""
     dense: int | None = 256
     """Width of the dense layer before the code (None: none, the code is a feature map)."""
+    code_stride: int = 1
+    """Stride of the convolution that makes the code, where that is a feature map (1: a kernel of
+    one pixel); above 1 the decoder begins with the transposed one."""
     pooling: bool = False
     """Shrink by max-pooling and grow by nearest neighbours, instead of strided convolutions."""
     activation: Activation = "relu"
@@ -98,7 +101,12 @@ class ConvCoder(Coder):
 
     def __post_init__(self) -> None:
         check_literals(self)
-        check_positive(self, "features", "strides", "kernel_size", "dense")
+        check_positive(self, "features", "strides", "kernel_size", "dense", "code_stride")
+        if self.code_stride > 1 and (self.dense or self.pooling):
+            other = "dense" if self.dense else "pooling"
+            raise ConfigError(
+                f"ConvCoder.code_stride {self.code_stride} does not go with {other}: leave one out"
+            )
         if len(self.features) != len(self.strides):
             raise ConfigError(
                 f"ConvCoder.strides needs one entry for each of features {self.features}, "
@@ -112,7 +120,10 @@ class ConvCoder(Coder):
         return ConvDecoder(self, shape, num_outputs, dtype)
 
     def code_shape(self, shape: Shape, latent_dim: int) -> Shape:
-        return (latent_dim,) if self.dense else (*self.map_shape(shape), latent_dim)
+        if self.dense:
+            return (latent_dim,)
+        rows, columns = self.map_shape(shape)
+        return (-(-rows // self.code_stride), -(-columns // self.code_stride), latent_dim)
 
     def map_shape(self, shape: Shape) -> Shape:
         """Height and width of the last feature map."""
@@ -183,6 +194,8 @@ class ConvEncoder(nn.Module):
         if coder.dense:
             x = activation(MLP((coder.dense,), dtype=self.dtype)(x))
             x = nn.Dense(num_features, dtype=self.dtype)(x)
+        elif coder.code_stride > 1:
+            x = Conv(num_features, kernel, (coder.code_stride,) * 2, dtype=self.dtype)(x)
         else:
             x = Conv(num_features, (1, 1), dtype=self.dtype)(x)
         return x.reshape(*x.shape[:-1], self.latent_dim, self.num_codes)
@@ -206,6 +219,9 @@ class ConvDecoder(nn.Module):
             widths = (coder.dense, rows * columns * coder.features[-1])
             x = MLP(widths, coder.activation, activate_final=True, dtype=self.dtype)(x)
             x = x.reshape(-1, rows, columns, coder.features[-1])
+        elif coder.code_stride > 1:
+            strides = (coder.code_stride,) * 2
+            x = activation(ConvTranspose(coder.features[-1], kernel, strides, dtype=self.dtype)(x))
         # The layer that undoes encoder layer i gives the channels layer i - 1 had.
         channels = (coder.features[0], *coder.features[:-1])
         for width, stride in reversed(list(zip(channels, coder.strides, strict=True))):
