@@ -80,6 +80,8 @@ def run_training(experiment: Experiment, folder: Path | None) -> int:
         f"{experiment.name} · {'x'.join(map(str, spec.shape))} · {values} · "
         f"batch {experiment.data.batch_size}",
     )
+    if summary := experiment.data.source.summary():
+        say("", summary)
     check_test_split(experiment)
     result = train(experiment, folder)
     say_how_it_ended(experiment, folder, result)

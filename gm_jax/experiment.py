@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from gm_jax.data.config import Data
+from gm_jax.data.config import AnyData
 from gm_jax.errors import ConfigError, UserError, check_literals, check_not_negative, check_positive
 
 MAX_SEED = 2**63 - 1
@@ -78,7 +78,7 @@ class Sharding:
 class Experiment:
     """One experiment. Built by `get_config()` of a file in experiments/."""
 
-    data: Data
+    data: AnyData
     model: Any
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
@@ -117,7 +117,7 @@ class Experiment:
         )
         return dataclasses.replace(
             self,
-            data=dataclasses.replace(self.data, batch_size=8, limit=24),
+            data=self.data.quick(),
             model=self.model.quick() if hasattr(self.model, "quick") else self.model,
             training=training,
             evaluation=dataclasses.replace(

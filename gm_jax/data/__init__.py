@@ -2,9 +2,11 @@
 
 from gm_jax.data.augmentations import ColorJitter, RandomResizedCrop, RandomRotation
 from gm_jax.data.binarized_mnist import BinarizedMnist
-from gm_jax.data.config import Data
+from gm_jax.data.config import AnyData, Data
 from gm_jax.data.digits import Digits
 from gm_jax.data.dirs import data_dirs
+from gm_jax.data.image_data import ImageData
+from gm_jax.data.image_folder import ImageFolder
 from gm_jax.data.prepared import Prepared, list_prepared
 from gm_jax.data.source import ArrayExamples, Examples, Source
 from gm_jax.data.spec import DataSpec
@@ -26,6 +28,7 @@ from gm_jax.data.transforms import (
 )
 
 __all__ = [
+    "AnyData",
     "ArrayExamples",
     "Binarize",
     "BinarizedMnist",
@@ -40,6 +43,8 @@ __all__ = [
     "Grayscale",
     "Grid",
     "HorizontalFlip",
+    "ImageData",
+    "ImageFolder",
     "Prepared",
     "Quantize",
     "RandomResizedCrop",

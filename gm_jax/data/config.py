@@ -1,6 +1,8 @@
 """The data of an experiment, as a config."""
 
+import abc
 import dataclasses
+from typing import ClassVar, Self
 
 from gm_jax.data.digits import Digits
 from gm_jax.data.source import Source
@@ -10,20 +12,14 @@ from gm_jax.data.transforms import FixedTransform, RandomTransform, Transform
 from gm_jax.errors import ConfigError, UserError, check_not_negative, check_positive
 
 
-@dataclasses.dataclass(frozen=True)
-class Data:
-    """A source, its splits, what is done to its images, and how they are batched."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AnyData(abc.ABC):
+    """What the data of every experiment have: splits, and how they are batched.
 
-    source: Source = Digits()
-    """Where the data come from."""
-    train: str = "train[:90%]"
-    """Split to learn from: a TFDS split expression."""
-    valid: str | None = "train[90%:]"
-    """Split to choose a model by; none if there is to be none."""
-    test: str = "test"
-    """Split to report on."""
-    transforms: tuple[Transform, ...] = ()
-    """Done to the images in this order: fixed ones first, then random ones."""
+    A class derived from it has as fields or as properties where the images come from (`source`),
+    what is done to them (`transforms`) and which are for what (`train`, `valid`, `test`).
+    """
+
     batch_size: int = 128
     """Examples in a batch, over all devices together."""
     limit: int | None = None
@@ -33,20 +29,46 @@ class Data:
     num_threads: int = 4
     """That read a split which is streamed."""
 
+    _transforms_field: ClassVar[str] = "transforms"  # where a user gives them
+
+    @property
+    @abc.abstractmethod
+    def source(self) -> Source:
+        """Where the data come from."""
+
+    @property
+    @abc.abstractmethod
+    def transforms(self) -> tuple[Transform, ...]:
+        """Done to the images in this order: fixed ones first, then random ones."""
+
+    @property
+    @abc.abstractmethod
+    def train(self) -> str:
+        """Split to learn from: a TFDS split expression."""
+
+    @property
+    @abc.abstractmethod
+    def valid(self) -> str | None:
+        """Split to choose a model by; none if there is to be none."""
+
+    @property
+    @abc.abstractmethod
+    def test(self) -> str:
+        """Split to report on."""
+
     def __post_init__(self) -> None:
         check_positive(self, "batch_size", "limit", "num_threads")
         check_not_negative(self, "device_budget_mib")
-        if not isinstance(self.source, Source):
-            raise ConfigError(f"Data.source must be a Source, not {self.source!r}")
+        where = f"{type(self).__name__}.{self._transforms_field}"
         random = None
         for transform in self.transforms:
             if isinstance(transform, RandomTransform):
                 random = random or transform
             elif not isinstance(transform, FixedTransform):
-                raise ConfigError(f"Data.transforms has {transform!r}, which is no transform")
+                raise ConfigError(f"{where} has {transform!r}, which is no transform")
             elif random is not None:
                 raise ConfigError(
-                    f"Data.transforms has {type(transform).__name__}, which is fixed, after "
+                    f"{where} has {type(transform).__name__}, which is fixed, after "
                     f"{type(random).__name__}, which is random: fixed ones come first"
                 )
 
@@ -76,10 +98,13 @@ class Data:
         fields = {"train": self.train, "valid": self.valid, "test": self.test}
         expression = fields.get(split, split)
         if expression is None:
-            raise UserError("Data.valid is none: this experiment has no validation split")
+            raise UserError(
+                f"{type(self).__name__}.valid is none: this experiment has no validation split"
+            )
+        source = self.source
         return Split(
-            self.source.open(expression),
-            self.source.spec,
+            source.open(expression),
+            source.spec,
             self.transforms,
             name=split,
             expression=expression,
@@ -89,3 +114,28 @@ class Data:
             resident_bytes=self.device_budget_mib * 2**20,
             num_threads=self.num_threads,
         )
+
+    def quick(self) -> Self:
+        """A few small batches of the same, for tests."""
+        return dataclasses.replace(self, batch_size=8, limit=24)
+
+
+@dataclasses.dataclass(frozen=True)
+class Data(AnyData):
+    """A source, its splits, what is done to its images, and how they are batched."""
+
+    source: Source = Digits()
+    """Where the data come from."""
+    train: str = "train[:90%]"
+    """Split to learn from: a TFDS split expression."""
+    valid: str | None = "train[90%:]"
+    """Split to choose a model by; none if there is to be none."""
+    test: str = "test"
+    """Split to report on."""
+    transforms: tuple[Transform, ...] = ()
+    """Done to the images in this order: fixed ones first, then random ones."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.source, Source):
+            raise ConfigError(f"Data.source must be a Source, not {self.source!r}")
+        super().__post_init__()

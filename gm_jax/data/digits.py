@@ -3,13 +3,11 @@
 import contextlib
 import dataclasses
 import io
-import os
 import pathlib
-import shutil
-import tempfile
 
 from gm_jax.data.dirs import cache_dir, data_dirs, is_writable
 from gm_jax.data.prepared import Prepared, find_prepared
+from gm_jax.data.preparing import preparing
 from gm_jax.data.source import Examples, Source
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.tfds_source import PreparedExamples
@@ -51,18 +49,8 @@ def prepare_digits(folder: pathlib.Path | None = None) -> Prepared:
         raise UserError(
             f"none of {tried} can be written to; set GM_JAX_DATA to a folder that can be"
         )
-    # Prepared aside and renamed: nobody ever sees half a dataset, and of several processes the
-    # first wins.
-    aside = pathlib.Path(tempfile.mkdtemp(prefix=".preparing-", dir=target))
-    try:
+    with preparing(target, DIGITS_NAME) as aside:
         _write(aside)
-        try:
-            os.rename(aside / DIGITS_NAME, target / DIGITS_NAME)
-        except OSError:
-            if find_prepared(DIGITS_NAME, dirs=(target,)) is None:
-                raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     prepared = find_prepared(DIGITS_NAME, dirs=(target,))
     assert prepared is not None
     return prepared

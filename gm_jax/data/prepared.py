@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 from gm_jax.data.dirs import data_dirs
 from gm_jax.errors import UserError
 
+IMAGE_FOLDER = "image_folder"
+"""Preparations of images of one's own are called this, "/" and more."""
+
 _NAME = re.compile(r"[a-z]\w*(/[\w.-]+)?")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
@@ -160,9 +163,11 @@ def damaged(prepared: Prepared, error: BaseException) -> UserError:
 
 
 def _damaged(name: str, path: pathlib.Path, error: BaseException) -> UserError:
+    prepare = f"run: gm-jax data prepare {name}"
+    again = "give the same command again" if name.startswith(f"{IMAGE_FOLDER}/") else prepare
     return UserError(
         f"the preparation of {name} in {path} is damaged ({one_line(error)}); "
-        f"delete that folder and run: gm-jax data prepare {name}"
+        f"delete that folder and {again}"
     )
 
 

@@ -90,3 +90,7 @@ class Source:
           UserError: the data are not there or cannot be read, or there is no such split.
         """
         raise NotImplementedError
+
+    def summary(self) -> str | None:
+        """One line on what there is, for sources whose name does not say it; else None."""
+        return None

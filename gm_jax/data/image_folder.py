@@ -1,0 +1,186 @@
+"""A folder of images of one's own, or an archive of them, as a source."""
+
+import dataclasses
+import hashlib
+import pathlib
+import re
+from typing import Literal
+
+from gm_jax.data.dirs import cache_dir, data_dirs, is_writable
+from gm_jax.data.image_files import ImageFiles, list_images
+from gm_jax.data.image_preparation import (
+    REPORT,
+    Recipe,
+    prepare_images,
+    remove_others,
+    stopped,
+)
+from gm_jax.data.image_splits import SPLITS, Labels
+from gm_jax.data.prepared import IMAGE_FOLDER, Prepared, find_prepared
+from gm_jax.data.source import Examples, Source
+from gm_jax.data.spec import DataSpec
+from gm_jax.data.tfds_source import PreparedExamples, prepared_spec
+from gm_jax.errors import (
+    ConfigError,
+    UserError,
+    check_fraction,
+    check_literals,
+    check_positive,
+)
+
+Channels = Literal["auto", 1, 3]
+Unreadable = Literal["skip", "stop"]
+
+_FORMAT = 1  # goes up when the same files give another dataset than before
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFolder(Source):
+    """Images of one's own, 256 levels, as squares; splits "train", "validation", "test".
+
+    jpg, png, webp, gif (its first frame) and bmp files of any size, in a folder and the folders in
+    it, or in a .tar, .tar.gz, .tgz or .zip. They are prepared when they are first read, and again
+    when the files have changed. `docs/data.md` says how they are split and labelled.
+    """
+
+    path: pathlib.Path | str
+    """Of the folder or archive: from the working folder, or else from a data folder."""
+    size: int = 64
+    """Height and width the images get."""
+    crop: bool = True
+    """Whether the largest square in the middle is taken; else the whole image is squeezed."""
+    channels: Channels = "auto"
+    """1: grey, 3: colour, auto: grey if all images are."""
+    background: tuple[int, int, int] = (255, 255, 255)
+    """Red, green and blue that shine through where an image is transparent."""
+    labels: Labels = "auto"
+    """folder: the folder at the top that an image lies in; none; auto: folder, if all images lie in
+    folders, and in two or more."""
+    valid_fraction: float = 0.10
+    """Of the images, for the split validation."""
+    test_fraction: float = 0.05
+    """Of the images, for the split test."""
+    unreadable: Unreadable = "skip"
+    """What is done about files that cannot be read: they are left out, or it is an error."""
+
+    def __post_init__(self) -> None:
+        check_image_fields(self)
+
+    @property
+    def spec(self) -> DataSpec:
+        return prepared_spec(self._prepared())
+
+    def open(self, split: str) -> Examples:
+        return PreparedExamples(self._prepared(), split)
+
+    def summary(self) -> str:
+        """One line: how many images, labels and unreadable files, and how they are split."""
+        prepared = self._prepared()
+        classes = prepared_spec(prepared).num_classes
+        report = prepared.path.parent / REPORT
+        facts = [
+            f"{sum(prepared.splits.values()):,} images",
+            "no labels" if classes is None else f"{classes} labels",
+        ]
+        if lines := _lines(report):
+            facts.append(f"{len(lines):,} unreadable (listed in {_short(report)})")
+        sizes = (f"{prepared.splits[s]:,} {s}" for s in SPLITS if s in prepared.splits)
+        return f"{_short(find_path(self.path))}: {', '.join(facts)}; {' / '.join(sizes)}"
+
+    def _prepared(self) -> Prepared:
+        """The preparation of the files as they are now; made if there is none."""
+        path = find_path(self.path)
+        files = list_images(path)
+        config = self._config(path, files)
+        beside = path.resolve().parent / ".gm_jax"
+        for folder in (beside, cache_dir()):
+            if prepared := find_prepared(f"{IMAGE_FOLDER}/{config}", dirs=(folder,)):
+                break
+        else:
+            folder = _writable(beside)
+            stop = self.unreadable == "stop"
+            prepare_images(files, self._recipe, folder, config, stop)
+            remove_others(folder, config)
+            prepared = find_prepared(f"{IMAGE_FOLDER}/{config}", dirs=(folder,))
+            assert prepared is not None
+        if self.unreadable == "stop" and (lines := _lines(prepared.path.parent / REPORT)):
+            raise UserError(stopped(path, lines[0]))
+        return prepared
+
+    @property
+    def _recipe(self) -> Recipe:
+        return Recipe(
+            self.size,
+            self.crop,
+            None if self.channels == "auto" else self.channels,
+            self.background,
+            self.labels,
+            self.valid_fraction,
+            self.test_fraction,
+        )
+
+    def _config(self, path: pathlib.Path, files: ImageFiles) -> str:
+        """The preparation's name: the path's, a hash of what is wanted, a hash of the files."""
+        slug = re.sub(r"[^a-z0-9]+", "_", path.resolve().name.lower()).strip("_")[:40]
+        wanted = (_FORMAT, str(path.resolve()), self._recipe)
+        return f"{slug or 'images'}-{_digest(repr(wanted))}-{_digest(files.fingerprint())}"
+
+
+def check_image_fields(config: object) -> None:
+    """Checks the fields that `ImageFolder` and `ImageData` have in common; raises ConfigError."""
+    check_literals(config)
+    check_positive(config, "size")
+    check_fraction(config, "valid_fraction", "test_fraction")
+    name = type(config).__name__
+    background = config.background  # type: ignore[attr-defined]
+    if len(background) != 3 or not all(v in range(256) for v in background):
+        raise ConfigError(f"{name}.background must be three numbers 0 to 255, not {background}")
+    if config.valid_fraction + config.test_fraction >= 1:  # type: ignore[attr-defined]
+        raise ConfigError(f"{name}.valid_fraction and test_fraction must sum to less than 1")
+
+
+def find_path(path: pathlib.Path | str) -> pathlib.Path:
+    """Where a path given by a user is: from the working folder, or else from a data folder.
+
+    Raises:
+      UserError: there is no such file or folder.
+    """
+    path = pathlib.Path(path).expanduser()
+    places = [path] if path.is_absolute() else [path, *(folder / path for folder in data_dirs())]
+    found = next((place for place in places if place.exists()), None)
+    if found is None:
+        looked = "" if path.is_absolute() else ", here or in " + ", ".join(map(str, data_dirs()))
+        raise UserError(f"there is no folder or archive {path}{looked}")
+    return found
+
+
+def _writable(beside: pathlib.Path) -> pathlib.Path:
+    """Where to prepare: beside the folder if that may be written to, else in the cache."""
+    parent = beside.parent
+    # The mode counts as well: what is marked read-only is left alone, by an administrator too.
+    marked = parent.stat().st_mode & 0o222
+    if marked and is_writable(beside):
+        return beside
+    if is_writable(cache_dir()):
+        return cache_dir()
+    raise UserError(
+        f"neither {parent} nor {cache_dir()} can be written to: set XDG_CACHE_HOME to a folder "
+        "that can be, to prepare the images there"
+    )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha1(text.encode(errors="surrogateescape")).hexdigest()[:12]
+
+
+def _lines(report: pathlib.Path) -> list[str]:
+    return report.read_text(encoding="utf-8").splitlines() if report.exists() else []
+
+
+def _short(path: pathlib.Path) -> str:
+    """A path as a user would write it."""
+    absolute = path.absolute()
+    for base, sign in ((pathlib.Path.cwd(), ""), (pathlib.Path.home(), "~")):
+        if absolute.is_relative_to(base):
+            return str(sign / absolute.relative_to(base))
+    return str(path)

@@ -1,0 +1,109 @@
+"""Which split and which label an image has, by its name alone."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from typing import Literal
+
+from gm_jax.errors import UserError
+
+Labels = Literal["auto", "folder", "none"]
+
+SPLITS = ("train", "validation", "test")
+_OWN = {
+    "train": "train",
+    "valid": "validation",
+    "val": "validation",
+    "validation": "validation",
+    "test": "test",
+}
+
+
+def place_of(name: str) -> float:
+    """A number in [0, 1) that depends on the name only."""
+    return int.from_bytes(hashlib.sha1(os.fsencode(name)).digest()[:6]) / 2**48
+
+
+def own_splits(names: Sequence[str]) -> dict[str, str]:
+    """The splits that the folders at the top stand for, by folder.
+
+    Empty unless every image lies in a folder named train, test, or valid, val or validation, and
+    there is train and another one.
+    """
+    tops = {name.split("/")[0] if "/" in name else "" for name in names}
+    found = {top: _OWN[top.lower()] for top in tops if top.lower() in _OWN}
+    splits = set(found.values())
+    return found if len(found) == len(tops) and "train" in splits and len(splits) > 1 else {}
+
+
+def split_names(
+    names: Sequence[str], valid_fraction: float, test_fraction: float
+) -> dict[str, list[str]]:
+    """The names in each split.
+
+    A name's place in [0, 1) is drawn from a hash of it: the lowest are the test split, the next
+    ones the validation split, the others the training split, so that adding an image moves no
+    other. Where that leaves a split without any image, it gets one: of all images that with the
+    lowest place for test, the next one for validation. Folders at the top that are named as splits
+    are those splits; the ones that are missing are drawn from train.
+
+    Args:
+      names: of images that can be read.
+      valid_fraction: of the validation split; 0 for none.
+      test_fraction: of the test split; 0 for none.
+
+    Raises:
+      UserError: there are too few images for every split to have one.
+    """
+    own = own_splits(names)
+    fractions = {"test": test_fraction, "validation": valid_fraction}
+    drawn = [s for s, fraction in fractions.items() if fraction > 0 and s not in own.values()]
+    found: dict[str, list[str]] = {split: [] for split in (*drawn, *own.values(), "train")}
+    rest: list[str] = []
+    for name in names:
+        split = own.get(name.split("/")[0], "train")
+        (rest if split == "train" else found[split]).append(name)
+    rest.sort(key=lambda name: (place_of(name), name))
+    if len(rest) <= len(drawn):
+        raise UserError(
+            f"there are too few images, {len(rest)}: at least {len(drawn) + 1} are needed, one "
+            f"each for {', '.join(['train', *reversed(drawn)])}"
+        )
+    low = 0.0
+    for count, split in enumerate(drawn, 1):
+        low, high = low, low + fractions[split]
+        inside = sum(place_of(name) < high for name in rest)
+        # One at least for this split, and one for each that comes after it.
+        inside = min(max(inside, 1), len(rest) - (len(drawn) - count) - 1)
+        found[split], rest, low = rest[:inside], rest[inside:], high
+    found["train"] = rest
+    return {split: sorted(found[split]) for split in SPLITS if split in found}
+
+
+def label_names(names: Sequence[str], labels: Labels) -> tuple[list[str], dict[str, int]]:
+    """The labels that the folders give which images lie in.
+
+    Args:
+      names: of the images.
+      labels: "auto": labels if all images lie in folders, and in two or more; "folder": that all
+        lie in folders is required; "none".
+
+    Returns:
+      The names of the folders, sorted, and each image's place among them; both empty where there
+      are no labels.
+
+    Raises:
+      UserError: there have to be labels, and an image lies in no folder.
+    """
+    depth = 1 if own_splits(names) else 0
+    outside = next((name for name in names if name.count("/") <= depth), None)
+    if labels == "folder" and outside is not None:
+        raise UserError(f"{outside} lies in no folder that could be its label")
+    if labels == "none" or outside is not None:
+        return [], {}
+    folders = {name: name.split("/")[depth] for name in names}
+    classes = sorted(set(folders.values()))
+    if labels == "auto" and len(classes) < 2:
+        return [], {}
+    numbers = {folder: number for number, folder in enumerate(classes)}
+    return classes, {name: numbers[folder] for name, folder in folders.items()}
