@@ -42,13 +42,25 @@ class Evaluate:
     """Checkpoint: a step, "latest" or "best" (default: what the experiment names)."""
     num_samples: int | None = None
     """Effort of the estimate of log p(x), e.g. K of IWAE-K; 0 leaves it out."""
+    classifier: Path | None = None
+    """Folder of a classifier's run, to read the labels of samples with."""
+    num_images: int = 1000
+    """How many samples the classifier reads."""
     json: bool = False
     """Print one JSON object instead of a table."""
 
     def act(self) -> None:
         from gm_jax.commands import run_evaluation
 
-        run_evaluation(self.run, self.split, self.step, self.num_samples, self.json)
+        run_evaluation(
+            self.run,
+            self.split,
+            self.step,
+            self.num_samples,
+            self.classifier,
+            self.num_images,
+            self.json,
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,6 +19,7 @@ from gm_jax.evaluation import Figure
 from gm_jax.experiment import Experiment
 from gm_jax.model import Encodes, HasLatents, Reconstructs, Samples
 from gm_jax.run import Run, default_folder, finished_run, open_run
+from gm_jax.sample_evaluation import read_samples
 from gm_jax.training.folder import RunFolder
 from gm_jax.training.loop import TrainResult, train
 from gm_jax.training.pictures import NUM_POINTS, class_columns, points_picture
@@ -191,21 +192,30 @@ def draw_curves(folder: Path) -> Path:
 
 
 def run_evaluation(
-    folder: Path, split: str, step: str | None, num_samples: int | None, as_json: bool
+    folder: Path,
+    split: str,
+    step: str | None,
+    num_samples: int | None,
+    classifier: Path | None,
+    num_images: int,
+    as_json: bool,
 ) -> None:
-    """Figures of a run over a split."""
+    """Figures of a run over a split, and of its samples where there is a classifier."""
     run = open_run(folder, parse_step(step))
     if num_samples is not None and not 0 <= num_samples < 2**31:
         raise UserError(f"--num-samples must be 0 to {2**31 - 1}, not {num_samples}")
+    read = {} if classifier is None else read_samples(run, open_run(classifier), num_images)
     figures = run.evaluate(split, num_samples, show_progress=not as_json)
     if as_json:
         import json
 
-        plain = {name: dataclasses.asdict(f) for name, f in figures.items()}
+        plain = {name: dataclasses.asdict(f) for name, f in (figures | read).items()}
         print(json.dumps({"run": str(folder), "step": run.step, "split": split, **plain}))
         return
     say("run", f"{folder} · step {run.step:,}")
     show_figures(split, figures)
+    if read:
+        show_figures("samples", read)
 
 
 def run_sampling(

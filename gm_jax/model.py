@@ -127,6 +127,15 @@ class HasLatents(Protocol):
 
 
 @runtime_checkable
+class Classifies(Protocol):
+    """Can say of which class an image is."""
+
+    def classify(self, state: TrainState, batch: Batch) -> Array:
+        """log p(y|x), [B, K]."""
+        ...
+
+
+@runtime_checkable
 class HasLogProb(Protocol):
     """Can say (or bound from below) how probable an image is."""
 

@@ -84,7 +84,7 @@ class Run:
         Args:
           num: how many.
           seed: of the draw.
-          condition: labels [num], for a family that was trained with them.
+          condition: labels [num], or one label for all, for a family that was trained with them.
           truncation: keeps every latent within [-truncation, truncation], which gives images that
             are more typical and less diverse; for families with latents.
 
@@ -93,6 +93,7 @@ class Run:
         """
         self._check_num(num)
         method = self._method("sample")
+        condition = self._labels(condition, num)
         if truncation is None:
             return np.asarray(method(self.state, _sample_rngs(seed), num, condition))
         if not isinstance(self.model, HasLatents):
@@ -139,7 +140,7 @@ class Run:
             raise UserError(
                 f"{self._family} decodes without labels: leave out the condition (--label)"
             )
-        return np.asarray(method(self.state, jnp.asarray(z), condition))
+        return np.asarray(method(self.state, jnp.asarray(z), self._labels(condition, len(z))))
 
     def interpolate(self, start: Any, end: Any, num: int = 10) -> np.ndarray:
         """Images between pairs of images, by straight lines between their codes.
@@ -246,6 +247,29 @@ class Run:
                 f"{self._family} can't {name.replace('_', ' ')}: the family has no such part"
             )
         return _jitted(cast(Hashable, self.model), name)
+
+    def _labels(self, condition: Any, num: int) -> np.ndarray | None:
+        """Labels as int32 [num].
+
+        Raises:
+          UserError: for another number of labels, or labels that the data do not have.
+        """
+        if condition is None:
+            return None
+        labels = np.asarray(condition)
+        if labels.dtype.kind not in "iu" or labels.shape not in ((), (num,)):
+            raise UserError(
+                f"the condition must be one integer label or {num}, "
+                f"not {labels.dtype} {list(labels.shape)}"
+            )
+        classes = self.spec.num_classes
+        if classes is None:
+            raise UserError("the data of this run have no labels: leave out the condition")
+        if labels.size and not (labels.min() >= 0 and labels.max() < classes):
+            raise UserError(
+                f"labels must be 0 to {classes - 1}, not {labels.min()}..{labels.max()}"
+            )
+        return np.broadcast_to(labels, (num,)).astype(np.int32)
 
     def _batch(self, batch: Any) -> dict[str, Any]:
         """Checks images given as an array [B, H, W, C] or as a batch.

@@ -305,3 +305,23 @@ def test_a_family_that_can_only_sample(tmp_path, capsys):
     assert "NoLatents can't interpolate: the family has no such part" in line
     line = refused(capsys, "sample", folder, "--truncation", "1")
     assert "NoLatents can't truncate its latents: leave out" in line
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        (np.array([0, 10]), "0 to 9, not 0..10"),
+        (np.array([-1, 0]), "0 to 9"),
+        (np.array([0, 1, 2]), "one integer label or 2"),
+        (np.array([0.0, 1.0]), "float64"),
+    ],
+)
+def test_labels_that_cannot_be(latent_run, condition, words):
+    with pytest.raises(UserError, match=words):
+        latent_run.sample(2, condition=condition)
+    with pytest.raises(UserError, match=words):
+        latent_run.decode(np.zeros((2, NUM_LATENTS)), condition)
+
+
+def test_one_label_for_all(latent_run):
+    assert (latent_run.sample(3, condition=5)[:, :, 0, 0] == 5).all()

@@ -1,0 +1,26 @@
+"""Convolutional classifier of real 8x8 digits: reads the labels of generated ones.
+
+gm-jax evaluate runs/digits/cgan --classifier runs/digits/classifier
+
+Paper: LeCun et al. 1998, "Gradient-based learning applied to document recognition"
+Command: gm-jax train digits/classifier
+Minutes: ?
+Score: ?
+"""
+
+from gm_jax.data import Data, Digits
+from gm_jax.experiment import Experiment, Training
+from gm_jax.models.classifier import Classifier
+from gm_jax.optimizer import Optimizer
+
+
+def get_config() -> Experiment:
+    return Experiment(
+        data=Data(source=Digits(), train="train[:90%]", valid="train[90%:]", batch_size=64),
+        model=Classifier(
+            features=(32, 64),
+            dense=128,
+            optimizer=Optimizer(learning_rate=1e-3, schedule="cosine", decay_steps=1500),
+        ),
+        training=Training(num_steps=1500, eval_every=250, checkpoint_every=250, sample_every=0),
+    )

@@ -1,0 +1,30 @@
+"""Convolutional classifier of MNIST: reads the labels of generated digits.
+
+gm-jax evaluate runs/mnist/cgan --classifier runs/mnist/classifier
+
+Paper: LeCun et al. 1998, "Gradient-based learning applied to document recognition"
+Command: gm-jax train mnist/classifier
+Minutes: ?
+Score: ?
+"""
+
+from gm_jax.data import Data, Tfds
+from gm_jax.experiment import Evaluation, Experiment, Training
+from gm_jax.models.classifier import Classifier
+from gm_jax.optimizer import Optimizer
+
+
+def get_config() -> Experiment:
+    return Experiment(
+        data=Data(source=Tfds("mnist"), train="train[:55000]", valid="train[55000:]"),
+        model=Classifier(
+            features=(16, 32),
+            kernel_size=5,
+            dense=128,
+            optimizer=Optimizer(
+                learning_rate=1e-3, schedule="cosine", decay_steps=2580, weight_decay=0.01
+            ),
+        ),
+        training=Training(num_steps=2580, eval_every=430, checkpoint_every=430, sample_every=0),
+        evaluation=Evaluation(),
+    )

@@ -1,0 +1,121 @@
+"""What a classifier reads from samples, with models whose samples are known."""
+
+import dataclasses
+import json
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import gm_jax
+from gm_jax import cli
+from gm_jax.data import Data, Digits, Quantize
+from gm_jax.errors import UserError
+from gm_jax.experiment import Experiment, Training
+from gm_jax.model import create_state
+from gm_jax.optimizer import Optimizer
+from gm_jax.sample_evaluation import read_samples
+
+DATA = Data(Digits(), train="train", valid=None, batch_size=16, limit=32)
+TRAINING = Training(num_steps=1, sample_every=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Levels:
+    """Every pixel of a sample is the label asked for; every tenth sample is wrong, if asked to."""
+
+    conditional: ClassVar[bool] = True
+    wrong: bool = False
+
+    def init(self, rngs, spec):
+        return create_state(rngs, spec, {"w": jnp.zeros(())}, Optimizer())
+
+    def update(self, state, batch, rngs):
+        return state.replace(step=state.step + 1), {"loss": jnp.zeros(())}
+
+    def evaluate(self, state, batch, rngs):
+        return {"nothing": jnp.zeros(len(batch["image"]))}
+
+    def sample(self, state, rngs, num, condition=None):
+        label = jnp.asarray(condition)
+        if self.wrong:
+            label = jnp.where(label == 3, 4, label)
+        return jnp.broadcast_to(label[:, None, None, None], (num, *state.spec.shape)).astype(
+            jnp.uint8
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Unconditional(Levels):
+    """Half of the samples are 2, half are 7."""
+
+    conditional: ClassVar[bool] = False
+
+    def sample(self, state, rngs, num, condition=None):
+        assert condition is None
+        half = jnp.where(jnp.arange(num) % 2, 2, 7)
+        return jnp.broadcast_to(half[:, None, None, None], (num, *state.spec.shape)).astype(
+            jnp.uint8
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader(Levels):
+    """Reads the level of the first pixel."""
+
+    def classify(self, state, batch):
+        return jax.nn.log_softmax(100.0 * jax.nn.one_hot(batch["image"][:, 0, 0, 0], 10))
+
+
+def fit(model, folder, data=DATA):
+    return gm_jax.fit(Experiment(data, model, TRAINING), folder)
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory):
+    return fit(Reader(), tmp_path_factory.mktemp("runs") / "reader")
+
+
+def test_agreement_and_coverage(reader, tmp_path):
+    figures = read_samples(fit(Levels(), tmp_path / "right"), reader, 1030)
+    assert figures["label_agreement"].value == 1
+    assert figures["label_agreement"].n == 1030
+    assert figures["classes_covered"].value == 10
+    figures = read_samples(fit(Levels(wrong=True), tmp_path / "wrong"), reader, 1000)
+    assert figures["label_agreement"].value == 0.9
+    np.testing.assert_allclose(figures["label_agreement"].stderr, np.sqrt(0.09 / 1000))
+    assert figures["label_agreement/3"].value == 0
+    assert figures["label_agreement/4"].value == 1
+    assert figures["classes_covered"].value == 9
+
+
+def test_unconditional_samples_are_only_counted(reader, tmp_path):
+    figures = read_samples(fit(Unconditional(), tmp_path / "two"), reader, 100)
+    assert figures["classes_covered"].value == 2
+    np.testing.assert_allclose(figures["class_kl"].value, np.log(5), rtol=1e-6)
+    assert not any(name.startswith("label") for name in figures)
+
+
+def test_the_command(reader, tmp_path, capsys):
+    run = fit(Levels(), tmp_path / "right")
+    command = ["evaluate", str(run.folder), "--classifier", str(reader.folder), "--num-images"]
+    with pytest.raises(SystemExit) as stop:
+        cli.main([*command, "20"])
+    assert stop.value.code == 0
+    assert "label_agreement/9" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        cli.main([*command, "20", "--json"])
+    assert json.loads(capsys.readouterr().out)["classes_covered"]["value"] == 10
+
+
+def test_what_cannot_be_read(reader, tmp_path):
+    run = fit(Levels(), tmp_path / "right")
+    with pytest.raises(UserError, match="at least 1"):
+        read_samples(run, reader, 0)
+    with pytest.raises(UserError, match="classifies nothing"):
+        read_samples(run, run)
+    few = dataclasses.replace(DATA, transforms=(Quantize(4, 17),))
+    with pytest.raises(UserError, match=r"8x8x1 with 17 levels, but .* 8x8x1 with 4 levels"):
+        read_samples(fit(Levels(), tmp_path / "few", few), reader)
