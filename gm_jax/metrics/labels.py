@@ -1,15 +1,8 @@
-"""How the labels that are read from samples agree with those asked for, and what they cover."""
+"""Which classes are covered by the labels that are read from samples."""
 
 from typing import NamedTuple
 
 import numpy as np
-
-
-def confusion(asked: np.ndarray, read: np.ndarray, num_classes: int) -> np.ndarray:
-    """How often a sample of class i (row) was read as class j (column): int64 [K, K]."""
-    counts = np.zeros((num_classes, num_classes), np.int64)
-    np.add.at(counts, (asked, read), 1)
-    return counts
 
 
 class ClassCoverage(NamedTuple):
