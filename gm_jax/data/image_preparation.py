@@ -145,8 +145,8 @@ def _decode_all(files: ImageFiles, recipe: Recipe, squares: _Squares, stop: bool
     if not squares.names:
         name, reason = next(iter(unreadable.items()))
         raise UserError(
-            f"none of the {len(unreadable):,} images of {files.path} can be read: {name} is the "
-            f"first ({reason})"
+            f"no image of {files.path} can be read: {name} is the first of {len(unreadable):,} "
+            f"({reason})"
         )
     return unreadable
 

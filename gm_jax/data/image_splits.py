@@ -66,8 +66,8 @@ def split_names(
     rest.sort(key=lambda name: (place_of(name), name))
     if len(rest) <= len(drawn):
         raise UserError(
-            f"there are too few images, {len(rest)}: at least {len(drawn) + 1} are needed, one "
-            f"each for {', '.join(['train', *reversed(drawn)])}"
+            f"at least {len(drawn) + 1} images are needed, one each for "
+            f"{', '.join(['train', *reversed(drawn)])}; found {len(rest)}"
         )
     low = 0.0
     for count, split in enumerate(drawn, 1):

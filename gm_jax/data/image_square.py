@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP")
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # no EPS or the like, which can run programs
 _WIDE = ("I", "I;16", "I;16L", "I;16B", "I;16N")  # 16 bits of grey
 
 
