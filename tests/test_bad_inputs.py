@@ -24,6 +24,7 @@ from PIL import Image
 
 import gm_jax
 from gm_jax import cli
+from gm_jax.data import image_folder
 from gm_jax.data.source import ArrayExamples
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import Split
@@ -79,6 +80,34 @@ def file(name, text="some text"):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+
+    return write
+
+
+def images(*kinds):
+    """Files 0.png, 1.jpg, ... in the folder mine, of these kinds: grey, cut, text or json."""
+
+    def write(folder, patch):
+        no_data(folder, patch)
+        (folder / "mine").mkdir()
+        for i, kind in enumerate(kinds):
+            if kind == "text":
+                file(f"mine/{i}.jpg")(folder, patch)
+            elif kind == "json":
+                file(f"mine/{i}.json")(folder, patch)
+            else:
+                picture(f"mine/{i}.jpg", keep=100 if kind == "cut" else None)(folder, patch)
+
+    return write
+
+
+def archive(name, *kinds):
+    """An archive of a folder as `images` makes it, which is removed."""
+
+    def write(folder, patch):
+        images(*kinds)(folder, patch)
+        shutil.make_archive(str(folder / name), "zip", folder / "mine")
+        shutil.rmtree(folder / "mine")
 
     return write
 
@@ -143,6 +172,11 @@ def cut_picture(folder, patch):
     picture("runs/vae/samples/step_00000002.png", keep=60)(folder, patch)
 
 
+def nowhere_to_write(folder, patch):
+    images("grey", "grey", "grey")(folder, patch)
+    patch.setattr(image_folder, "is_writable", lambda folder: False)
+
+
 def fails(code, owner, name):
     """Lets a function fail as the system does: a full disk, or no permission."""
 
@@ -160,6 +194,7 @@ def someone_trains(folder, patch):
 
 
 V, A = "train digits/vae", "train digits/ae"
+F = "train folder/vae --data.path"
 LISTS = "(gm-jax train digits/vae --help lists all)"
 
 CASES = {
@@ -505,6 +540,65 @@ CASES = {
         case("data prepare ../mnist", "'../mnist' is not the name of a dataset"),
         case("data list mnist", "takes no name"),
     ],
+    "Images of your own": [
+        case("train folder/vae", "no images to learn from", "--data.path FOLDER", given=no_data),
+        case("train celeba/vae", "--data.path FOLDER", "data prepare celeb_a", given=no_data),
+        case(f"{F} mine", "there is no folder or archive mine, here or in", given=no_data),
+        case(f"{F} mine", "mine holds no images", given=images(), note="mine is empty"),
+        case(
+            f"{F} mine",
+            "mine holds no images",
+            given=images("json", "json"),
+            note="mine holds 0.json and 1.json",
+        ),
+        case(f"{F} mine", "at least 3 images", "found 1", given=images("grey"), note="one image"),
+        case(
+            f"{F} mine",
+            "no image of mine can be read: 0.jpg is the first of 1 (it is no image)",
+            given=images("text"),
+            note="0.jpg holds text, and nothing else is there",
+        ),
+        case(
+            f"{F} mine --data.unreadable stop",
+            "mine/3.jpg cannot be read (it is no image)",
+            given=images("grey", "grey", "grey", "text"),
+            note="3.jpg holds text",
+        ),
+        case(
+            f"{F} mine --data.unreadable stop",
+            "mine/3.jpg cannot be read",
+            given=images("grey", "grey", "grey", "cut"),
+            note="3.jpg is cut short",
+        ),
+        case(
+            f"{F} mine --data.labels folder",
+            "mine: 0.jpg lies in no folder that could be its label",
+            given=images("grey", "grey", "grey"),
+            note="the images lie in no folders",
+        ),
+        case(f"{F} mine/0.jpg", "is a single file", given=images("grey"), note="it is an image"),
+        case(
+            f"{F} mine.tar",
+            "mine.tar cannot be read as an archive",
+            given=file("mine.tar"),
+            note="mine.tar holds text",
+        ),
+        case(
+            f"{F} mine.zip",
+            "mine.zip holds no images",
+            given=archive("mine", "json"),
+            note="mine.zip holds 0.json",
+        ),
+        case(f"{F} mine --data.size 0", "ImageData.size must be greater than 0, not 0"),
+        case(f"{F} mine --data.size -8", "ImageData.size must be greater than 0, not -8"),
+        case(f"{F} mine --data.channels 2", "--data.channels must be one of auto, 1, 3, not '2'"),
+        case(
+            f"{F} mine",
+            "can be written to: set XDG_CACHE_HOME",
+            given=nowhere_to_write,
+            note="no folder can be written to",
+        ),
+    ],
 }
 # What a run that goes on writes, though no checkpoint may be lost by it.
 ADVANCING = ("runs/vae/experiment.json", "runs/vae/metrics.jsonl")
@@ -561,6 +655,7 @@ def shortened(message, folder):
     message = message.replace(f"{folder}/", "").replace(str(folder), "~")
     # A library's own reason stands in brackets; which figures overflow depends on the machine.
     message = re.sub(r"gave .*loss = nan.*?;", "gave loss = nan;", message)
+    message = re.sub(r"(\.jpg cannot be read) \((?!it is).*?\):", r"\1 (...):", message)
     message = re.sub(r"(is damaged) \(.*\):", r"\1 (...):", message)
     return re.sub(r"(can't be read; .*?|no image that can be read) \(.*", r"\1 (...)", message)
 

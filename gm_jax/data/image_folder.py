@@ -11,6 +11,7 @@ from gm_jax.data.image_files import ImageFiles, list_images
 from gm_jax.data.image_preparation import (
     REPORT,
     Recipe,
+    hold,
     prepare_images,
     remove_others,
     stopped,
@@ -71,7 +72,10 @@ class ImageFolder(Source):
         return prepared_spec(self._prepared())
 
     def open(self, split: str) -> Examples:
-        return PreparedExamples(self._prepared(), split)
+        prepared = self._prepared()
+        examples = PreparedExamples(prepared, split)
+        hold(prepared.path.parent, examples)
+        return examples
 
     def summary(self) -> str:
         """One line: how many images, labels and unreadable files, and how they are split."""

@@ -2,11 +2,14 @@
 
 import collections
 import contextlib
+import fcntl
 import io
+import os
 import pathlib
 import shutil
 import sys
 import warnings
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, NamedTuple
@@ -72,11 +75,33 @@ def prepare_images(
 
 
 def remove_others(target: pathlib.Path, config: str) -> None:
-    """Removes what was prepared in `target` of the same folder before it changed."""
+    """Removes what was prepared in `target` of the same folder before it changed.
+
+    What somebody is reading stays until the next time.
+    """
     stem = config.rpartition("-")[0]
     for folder in (target / IMAGE_FOLDER).glob(f"{stem}-*"):
         if folder.name != config:
-            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):  # held, or removed by another process
+                os.close(_lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB))
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def hold(folder: pathlib.Path, reader: object) -> None:
+    """Keeps a preparation from being removed for as long as `reader` lives."""
+    with contextlib.suppress(OSError):  # a file system without locks
+        weakref.finalize(reader, os.close, _lock(folder, fcntl.LOCK_SH))
+
+
+def _lock(folder: pathlib.Path, kind: int) -> int:
+    """A descriptor that holds a lock on a folder until it is closed; raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, kind)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 class _Squares:

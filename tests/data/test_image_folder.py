@@ -1,6 +1,7 @@
 """Images of one's own: what becomes of them, where they go, and when they are prepared."""
 
 import dataclasses
+import gc
 import hashlib
 import io
 import json
@@ -282,6 +283,7 @@ def test_prepared_once_and_anew_when_the_folder_changes(folder):
     fill(folder, 40, start=20)  # enough for every split to have some by their hash
     source = ImageFolder(folder, size=16)
     first = source._prepared()
+    reading = source.open("train")
     assert first.path.is_relative_to(folder.parent / ".gm_jax")
     times = {p: p.stat().st_mtime_ns for p in first.path.iterdir()}
     before = {split: files_of(source, split) for split in first.splits}
@@ -292,7 +294,9 @@ def test_prepared_once_and_anew_when_the_folder_changes(folder):
     fill(folder, 10, start=100)
     second = source._prepared()
     assert second.path != first.path
-    assert not first.path.exists()
+    assert len(reading.load(0, 5)["image"]) == 5  # what is being read stays
+    del reading
+    gc.collect()
     assert sum(second.splits.values()) == 70
     for split, names in before.items():
         assert set(names) <= set(files_of(source, split))
@@ -300,6 +304,7 @@ def test_prepared_once_and_anew_when_the_folder_changes(folder):
     os.utime(folder / "100.png", (time.time() + 5,) * 2)
     found = images_of(source)
     np.testing.assert_array_equal(found["100.png"]["image"], found["101.png"]["image"])
+    assert not first.path.exists()
     # Other options of the same folder lie beside it.
     assert ImageFolder(folder, size=8).spec.shape == (8, 8, 3)
     assert source._prepared().path.exists()
