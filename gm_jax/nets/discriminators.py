@@ -68,7 +68,9 @@ class DenseDiscriminator(Discriminator):
         return DenseDiscriminatorNet(self, dtype)
 
     def quick(self) -> "DenseDiscriminator":
-        return dataclasses.replace(self, hidden=tuple(min(h, 16) for h in self.hidden))
+        return dataclasses.replace(
+            self, hidden=tuple(min(h, 16) for h in self.hidden), init_scale=None
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +110,10 @@ class ConvDiscriminator(Discriminator):
 
     def quick(self) -> "ConvDiscriminator":
         return dataclasses.replace(
-            self, features=tuple(min(f, 8) for f in self.features), width=min(self.width, 4)
+            self,
+            features=tuple(min(f, 8) for f in self.features),
+            width=min(self.width, 4),
+            init_scale=None,
         )
 
 

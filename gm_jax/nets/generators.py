@@ -46,7 +46,7 @@ class Generator:
         raise NotImplementedError
 
     def quick(self) -> "Generator":
-        """A narrow version for tests."""
+        """A narrow version for tests, whose samples differ from the first step on."""
         return self
 
 
@@ -65,7 +65,9 @@ class DenseGenerator(Generator):
         return DenseGeneratorNet(self, shape, dtype)
 
     def quick(self) -> "DenseGenerator":
-        return dataclasses.replace(self, hidden=tuple(min(h, 16) for h in self.hidden))
+        return dataclasses.replace(
+            self, hidden=tuple(min(h, 16) for h in self.hidden), init_scale=None
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +113,10 @@ class ConvGenerator(Generator):
 
     def quick(self) -> "ConvGenerator":
         return dataclasses.replace(
-            self, features=tuple(min(f, 8) for f in self.features), width=min(self.width, 4)
+            self,
+            features=tuple(min(f, 8) for f in self.features),
+            width=min(self.width, 4),
+            init_scale=None,
         )
 
 
