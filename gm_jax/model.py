@@ -56,6 +56,9 @@ class Model(Protocol):
 
     A family that learns from points too (`spec.continuous`) has `takes_points: ClassVar = True`:
     its batches hold float32 points, and `sample` gives such.
+
+    A family that learns p(x|y) has `conditional: ClassVar = True` (absent is False): it needs data
+    with labels, and `sample` takes labels [num] as its `condition`.
     """
 
     def init(self, rngs: Rngs, spec: DataSpec) -> TrainState:

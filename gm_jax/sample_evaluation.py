@@ -7,7 +7,7 @@ import numpy as np
 
 from gm_jax.errors import UserError
 from gm_jax.evaluation import Figure
-from gm_jax.metrics.labels import class_coverage
+from gm_jax.metrics.labels import class_coverage, confusion
 from gm_jax.model import Classifies
 from gm_jax.run import Run
 
@@ -18,7 +18,7 @@ def read_samples(run: Run, classifier: Run, num: int = 1000, seed: int = 0) -> d
     """What a classifier reads from samples.
 
     Args:
-      run: whose samples; where it was trained with labels, each class is asked for in turn.
+      run: whose samples; a conditional family is asked for each class in turn.
       classifier: a run that classifies images of the same data.
       num: samples.
       seed: of the samples.
@@ -29,8 +29,8 @@ def read_samples(run: Run, classifier: Run, num: int = 1000, seed: int = 0) -> d
       "label_agreement/K" for each class.
 
     Raises:
-      UserError: where the model cannot sample, the classifier cannot classify, or their data
-        differ.
+      UserError: where the model cannot sample, the classifier cannot classify, their images or
+        numbers of classes differ, or `num` is less than 1.
     """
     _check(run, classifier, num)
     classes = classifier.spec.num_classes or 1
@@ -41,12 +41,12 @@ def read_samples(run: Run, classifier: Run, num: int = 1000, seed: int = 0) -> d
     coverage = class_coverage(read, classes)
     figures = {}
     if conditional:
-        agrees = (read == asked).astype(np.float64)
-        figures["label_agreement"] = _mean(agrees)
-        for label in range(min(classes, num)):
-            figures[f"label_agreement/{label}"] = _mean(agrees[asked == label])
+        counts = confusion(asked, read, classes)
+        figures["label_agreement"] = _share(np.trace(counts), num)
+        for label, row in enumerate(counts[:num]):
+            figures[f"label_agreement/{label}"] = _share(row[label], row.sum())
     figures["classes_covered"] = Figure(coverage.classes_held, "estimate", num)
-    figures["class_kl"] = Figure(coverage.kl_to_uniform, "estimate", num)
+    figures["class_kl"] = Figure(coverage.kl_to_uniform, "estimate", num, coverage.kl_stderr)
     return figures
 
 
@@ -60,9 +60,9 @@ def read_labels(classifier: Run, images: np.ndarray) -> np.ndarray:
     )
 
 
-def _mean(values: np.ndarray) -> Figure:
-    stderr = float(values.std() / math.sqrt(len(values)))
-    return Figure(float(values.mean()), "estimate", len(values), stderr)
+def _share(count: int, total: int) -> Figure:
+    share = float(count / total)
+    return Figure(share, "estimate", int(total), math.sqrt(share * (1 - share) / total))
 
 
 def _check(run: Run, classifier: Run, num: int) -> None:
@@ -80,9 +80,7 @@ def _check(run: Run, classifier: Run, num: int) -> None:
             f"--classifier {classifier.folder} reads images {_describe(classifier)}, but those of "
             f"{run.folder} are {_describe(run)}"
         )
-    if getattr(run.model, "conditional", False) and (
-        run.spec.num_classes != classifier.spec.num_classes
-    ):
+    if run.spec.num_classes not in (None, classifier.spec.num_classes):
         raise UserError(
             f"--classifier {classifier.folder} knows {classifier.spec.num_classes} classes, but "
             f"{run.folder} has {run.spec.num_classes}"

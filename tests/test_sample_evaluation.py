@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 import gm_jax
 from gm_jax import cli
@@ -15,8 +16,11 @@ from gm_jax.data import Data, Digits, Quantize
 from gm_jax.errors import UserError
 from gm_jax.experiment import Experiment, Training
 from gm_jax.model import create_state
+from gm_jax.models.autoencoder import Autoencoder
 from gm_jax.optimizer import Optimizer
+from gm_jax.run import Run
 from gm_jax.sample_evaluation import read_samples
+from gm_jax.training.sharding import DataMesh
 
 DATA = Data(Digits(), train="train", valid=None, batch_size=16, limit=32)
 TRAINING = Training(num_steps=1, sample_every=0)
@@ -59,6 +63,16 @@ class Unconditional(Levels):
         return jnp.broadcast_to(half[:, None, None, None], (num, *state.spec.shape)).astype(
             jnp.uint8
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class MeanDigits(Levels):
+    """A sample is the mean of all digits of the class asked for."""
+
+    def sample(self, state, rngs, num, condition=None):
+        images, labels = load_digits(return_X_y=True)
+        means = np.stack([images[labels == k].mean(0) for k in range(10)]).round()
+        return jnp.asarray(means, jnp.uint8).reshape(10, 8, 8, 1)[condition]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,3 +133,33 @@ def test_what_cannot_be_read(reader, tmp_path):
     few = dataclasses.replace(DATA, transforms=(Quantize(4, 17),))
     with pytest.raises(UserError, match=r"8x8x1 with 17 levels, but .* 8x8x1 with 4 levels"):
         read_samples(fit(Levels(), tmp_path / "few", few), reader)
+    spec = dataclasses.replace(run.spec, num_classes=7)
+    for model in (Levels(), Unconditional()):
+        experiment = dataclasses.replace(run.experiment, model=model)
+        seven = Run(run.folder, experiment, run.state.replace(spec=spec), DataMesh(16))
+        with pytest.raises(UserError, match=r"knows 10 classes, but .* has 7"):
+            read_samples(seven, reader)
+    with pytest.raises(UserError, match="Autoencoder can't sample"):
+        read_samples(fit(Autoencoder().quick(), tmp_path / "ae"), reader)
+
+
+def test_images_without_labels_are_read_too(reader, tmp_path):
+    run = fit(Unconditional(), tmp_path / "two")
+    spec = dataclasses.replace(run.spec, num_classes=None)
+    unlabelled = Run(run.folder, run.experiment, run.state.replace(spec=spec), DataMesh(16))
+    assert read_samples(unlabelled, reader, 100) == read_samples(run, reader, 100)
+
+
+def test_fewer_samples_than_classes(reader, tmp_path):
+    figures = read_samples(fit(Levels(), tmp_path / "right"), reader, 3)
+    assert [n for n in figures if "/" in n] == [f"label_agreement/{k}" for k in range(3)]
+    assert figures["label_agreement/2"].n == 1
+
+
+def test_a_trained_classifier_reads_mean_digits(tmp_path):
+    experiment = gm_jax.load("digits/classifier").replace(**{"training.num-steps": 100})
+    classifier = gm_jax.fit(experiment, tmp_path / "classifier")
+    figures = read_samples(fit(MeanDigits(), tmp_path / "means"), classifier, 20)
+    assert figures["label_agreement"].value == 1
+    assert figures["classes_covered"].value == 10
+    assert figures["class_kl"].value == 0

@@ -1,8 +1,9 @@
 """A convolutional classifier: no generative model, but a ruler for them.
 
-  loss = -E[log p(y|x)]     nats
+  loss = -E[(1 - s) log p(y|x) + s mean_k log p(k|x)]     nats
 
-It reads the labels of generated images (`gm-jax evaluate RUN --classifier CLASSIFIER_RUN`).
+with s the label smoothing, 0 by default. It reads the labels of generated images
+(`gm-jax evaluate RUN --classifier CLASSIFIER_RUN`).
 """
 
 import dataclasses
@@ -42,6 +43,8 @@ class Classifier:
     """Width of the hidden layer."""
     dropout: float = 0.5
     """Share of the hidden layer that is dropped in training."""
+    label_smoothing: float = 0.0
+    """Share of each label that is spread over all classes in training."""
     optimizer: Optimizer = Optimizer()
     """How the parameters move."""
 
@@ -49,7 +52,7 @@ class Classifier:
 
     def __post_init__(self) -> None:
         check_positive(self, "features", "kernel_size", "dense")
-        check_fraction(self, "dropout")
+        check_fraction(self, "dropout", "label_smoothing")
 
     def quick(self) -> "Classifier":
         return dataclasses.replace(self, features=tuple(min(f, 4) for f in self.features), dense=8)
@@ -76,14 +79,16 @@ class Classifier:
             logits = self._net(state.spec).apply(
                 {"params": params}, x, train=True, rngs={"dropout": rngs("dropout")}
             )  # [B, K]
-            loss = -categorical_log_prob(logits, label).mean()
+            right = categorical_log_prob(logits, label)
+            spread = jax.nn.log_softmax(logits).mean(-1)
+            loss = -(right + self.label_smoothing * (spread - right)).mean()
             error = (logits.argmax(-1) != label).mean()
             return loss, ({"error": error}, state.model_state)
 
         return gradient_update(state, loss_fn, self.optimizer)
 
     def evaluate(self, state: TrainState, batch: Batch, rngs: Rngs) -> dict[str, Array]:
-        """cross_entropy in nats, and error: 1 where the label is read wrongly, else 0."""
+        """cross_entropy in nats, of labels as they are; error: 1 where one is read wrongly."""
         log_probs, label = self.classify(state, batch), batch["label"]
         return {
             "cross_entropy": -jnp.take_along_axis(log_probs, label[:, None], axis=-1)[:, 0],

@@ -16,7 +16,15 @@ import gm_jax
 from gm_jax.data import ImageData
 from gm_jax.errors import UserError
 from gm_jax.experiment_file import find_experiments, load
-from gm_jax.model import Encodes, HasLogProb, Model, Reconstructs, SampleMeans, Samples
+from gm_jax.model import (
+    Classifies,
+    Encodes,
+    HasLogProb,
+    Model,
+    Reconstructs,
+    SampleMeans,
+    Samples,
+)
 from gm_jax.training.records import read_records
 
 EXPERIMENTS = [e.name for e in find_experiments()]
@@ -106,8 +114,11 @@ def test_fit_evaluate_sample_save_resume(name, quick, tmp_path):
         chex.assert_shape(run.interpolate(batch["image"], batch["image"], 4), (3, 4, *spec.shape))
     if isinstance(run.model, HasLogProb):
         chex.assert_shape(run.log_prob(batch, 2), (3,))
+    if isinstance(run.model, Classifies):
+        chex.assert_shape(run.model.classify(run.state, batch), (3, spec.num_classes))
     for images in made.values():
         chex.assert_shape(images, (3, *spec.shape))
         chex.assert_type(images, np.float32 if spec.continuous else np.uint8)
         assert spec.continuous or images.max() < spec.num_levels
-    assert list((tmp_path / "straight" / "samples").glob("step_*.png"))
+    pictures = list((tmp_path / "straight" / "samples").glob("step_*.png"))
+    assert bool(pictures) == isinstance(run.model, (Samples, Reconstructs))

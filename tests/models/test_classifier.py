@@ -3,6 +3,7 @@
 import chex
 import jax
 import numpy as np
+import optax
 import pytest
 
 from gm_jax.data.spec import DataSpec
@@ -45,6 +46,39 @@ def test_it_learns_and_its_figures_are_numpys():
     np.testing.assert_allclose(figures["cross_entropy"], -right, rtol=1e-5)
     np.testing.assert_array_equal(figures["error"], right < log_probs.max(1))
     assert figures["error"].mean() < 0.05
+
+
+def test_smoothed_labels_are_optaxs():
+    batch, root = batch_of(40, 1), rngs_from_seed(0)
+    model = Classifier(features=(4,), dense=8, dropout=0.0, label_smoothing=0.2)
+    state = model.init(root.at("init"), SPEC)
+    labels = optax.smooth_labels(jax.nn.one_hot(batch["label"], 3), 0.2)
+    expected = optax.softmax_cross_entropy(model.classify(state, batch), labels).mean()
+    _, metrics = model.update(state, batch, root)
+    np.testing.assert_allclose(metrics["loss"], expected, rtol=1e-5)
+    plain = Classifier(features=(4,), dense=8, dropout=0.0)
+    _, metrics = plain.update(state, batch, root)
+    figures = model.evaluate(state, batch, root)
+    np.testing.assert_allclose(metrics["loss"], figures["cross_entropy"].mean(), rtol=1e-5)
+
+
+def test_dropout_is_drawn_anew_by_name_and_only_in_training():
+    batch, root = batch_of(40, 1), rngs_from_seed(0)
+    model = Classifier(features=(4,), dense=16)
+    state = model.init(root.at("init"), SPEC)
+    losses = [model.update(state, batch, root.at("train", t))[1]["loss"] for t in (0, 0, 1)]
+    assert losses[0] == losses[1] != losses[2]
+    chex.assert_trees_all_equal(
+        model.evaluate(state, batch, root.at("a")), model.evaluate(state, batch, root.at("b"))
+    )
+
+
+@pytest.mark.parametrize("shape", [(7, 7, 3), (1, 2, 1)])
+def test_any_size_and_channels(shape):
+    spec = DataSpec(shape, num_levels=256, num_classes=2)
+    state = Classifier().quick().init(rngs_from_seed(0), spec)
+    image = np.full((3, *shape), 255, np.uint8)
+    chex.assert_shape(Classifier().quick().classify(state, {"image": image}), (3, 2))
 
 
 def test_data_without_labels_are_refused():
