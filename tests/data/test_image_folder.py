@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import shlex
 import tarfile
 import time
 import zipfile
@@ -16,6 +17,7 @@ import pytest
 import tyro
 from PIL import Image, ImageOps
 
+from gm_jax import cli
 from gm_jax.data import CenterCrop, DataSpec, HorizontalFlip, ImageData, ImageFolder, Resize, Tfds
 from gm_jax.data.image_folder import find_path
 from gm_jax.data.image_splits import label_names, place_of, split_names
@@ -567,6 +569,28 @@ class TestImageData:
         args = "--data.path ~/a.tar --data.size 32 --data.channels 1 --data.tfds celeb_a"
         data = tyro.cli(Experiment, default=experiment, args=args.split()).data
         assert data == ImageData("~/a.tar", 32, channels=1, tfds="celeb_a")
+
+
+def test_trained_resumed_and_evaluated_when_the_folder_has_grown(folder, monkeypatch, capsys):
+    def command(typed):
+        with pytest.raises(SystemExit) as stop:
+            cli.main(shlex.split(typed))
+        told = capsys.readouterr()
+        assert stop.value.code == 0, told.err
+        return told.out
+
+    monkeypatch.chdir(folder.parent)
+    train = (
+        "train folder/vae --data.path 'my images' --data.size 8 --data.batch-size 8 --run run "
+        "--model.coder.features 4 --model.coder.strides 2 --model.coder.dense 8 "
+        "--training.num-steps 2 --training.sample-every 0"
+    )
+    assert "my images: 20 images, no labels; " in command(train)
+    fill(folder, 10, start=100)
+    again = command(train)
+    assert "my images: 30 images, no labels; " in again
+    assert "trained already" in again
+    assert "mse" in command("evaluate run --split 'train[:50%]+test'")
 
 
 @pytest.fixture
