@@ -1,7 +1,7 @@
 """VAE on CelebA faces, 64x64, 10 latents.
 
 The encoder has convolutions of 32, 64 and 32 channels, the first two with stride 2, and a dense
-layer of 512. All kernels are 4x4: a coder has one size for all, so the third convolution is not 3x3.
+layer of 512. All kernels are 4x4: a coder has one size for all, so the third one's is not 3x3.
 
 The faces are TFDS's celeb_a, or any folder or archive of them: --data.path celeba_aligned_64.tar
 
