@@ -71,8 +71,8 @@ def _check(run: Run, classifier: Run, num: int) -> None:
     if not isinstance(classifier.model, Classifies):
         family = type(classifier.model).__name__
         raise UserError(
-            f"--classifier {classifier.folder} is a {family}, which classifies nothing: give the "
-            "run of a Classifier (gm-jax train mnist/classifier)"
+            f"--classifier {classifier.folder}: {family} can't classify, give the run of a "
+            "Classifier (gm-jax train mnist/classifier)"
         )
     same = ("shape", "num_levels", "continuous")
     if any(getattr(run.spec, name) != getattr(classifier.spec, name) for name in same):

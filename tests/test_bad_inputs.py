@@ -24,7 +24,7 @@ from PIL import Image
 
 import gm_jax
 from gm_jax import cli
-from gm_jax.data import image_folder
+from gm_jax.data import Digits, image_folder
 from gm_jax.data.source import ArrayExamples
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import Split
@@ -39,6 +39,11 @@ WRITING = "WRITE_ERRORS_DOC" in os.environ
 TINY = (
     "--training.num-steps 2 --training.log-every 1 --training.sample-every 0 --data.batch-size 8 "
     "--data.limit 24 --model.coder.hidden 4 --evaluation.num-samples 0"
+)
+# The same for digits/classifier.
+TINY_CLASSIFIER = (
+    "--training.num-steps 2 --training.log-every 1 --data.batch-size 8 --data.limit 24 "
+    "--model.features 4 --model.dense 4"
 )
 
 
@@ -170,6 +175,11 @@ def cut_picture(folder, patch):
     """Two pictures of the training of runs/vae, of which the second is cut short."""
     picture("runs/vae/samples/step_00000001.png")(folder, patch)
     picture("runs/vae/samples/step_00000002.png", keep=60)(folder, patch)
+
+
+def no_labels(folder, patch):
+    """Digits that nobody has labelled."""
+    patch.setattr(Digits, "spec", property(lambda self: DataSpec((8, 8, 1), num_levels=17)))
 
 
 def nowhere_to_write(folder, patch):
@@ -451,6 +461,32 @@ CASES = {
         case("animate runs/no", "there is no run runs/no"),
         case("evaluate runs/vae --num-samples -1", "--num-samples must be 0 to"),
         case("evaluate runs/ae --num-samples 5", "Autoencoder has no log_prob"),
+        case("evaluate runs/vae --classifier runs/ae", "Autoencoder can't classify"),
+        case("evaluate runs/vae --classifier runs/no", "there is no run runs/no"),
+        case("evaluate runs/ae --classifier runs/classifier", "Autoencoder can't sample"),
+        case("sample runs/classifier", "Classifier can't sample"),
+        case(
+            "evaluate runs/vae --classifier runs/classifier --num-images 0",
+            "--num-images must be at least 1, not 0",
+        ),
+        case(
+            "evaluate runs/vae --classifier runs/classifier",
+            "images 8x8x1 with 17 levels, but those of runs/vae are 8x8x1 with 16",
+            given=recorded('"num_levels": 17', '"num_levels": 16'),
+            note="the data of runs/vae have 16 levels",
+        ),
+        case(
+            "evaluate runs/vae --classifier runs/classifier",
+            "knows 10 classes, but runs/vae has 7",
+            given=recorded('"num_classes": 10', '"num_classes": 7'),
+            note="the data of runs/vae have 7 classes",
+        ),
+        case(
+            "train digits/classifier",
+            "Classifier needs labels, and these data have none",
+            given=no_labels,
+            note="the digits have no labels",
+        ),
     ],
     "Where the output goes": [
         case("sample runs/vae --out x.jpg", "x.jpg: the file must end in .png or .npz"),
@@ -607,19 +643,20 @@ FLAT = [one for cases in CASES.values() for one in cases]
 IDS = [f"{i}-{one.typed}" + f" ({one.note})" * bool(one.note) for i, one in enumerate(FLAT)]
 
 
-def train_quietly(typed):
+def train_quietly(typed, tiny=TINY):
     with contextlib.redirect_stdout(io.StringIO()), pytest.raises(SystemExit) as stop:
-        cli.main(shlex.split(f"{typed} {TINY}"))
+        cli.main(shlex.split(f"{typed} {tiny}"))
     assert stop.value.code == 0
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A folder with runs/vae and runs/ae, both trained for 2 steps."""
+    """A folder with runs/vae, runs/ae and runs/classifier, each trained for 2 steps."""
     folder = tmp_path_factory.mktemp("home")
     with contextlib.chdir(folder):
         train_quietly(f"{V} --run runs/vae")
         train_quietly(f"{A} --run runs/ae")
+        train_quietly("train digits/classifier --run runs/classifier", TINY_CLASSIFIER)
     return folder
 
 
@@ -675,8 +712,9 @@ def page(given):
         "",
         "    WRITE_ERRORS_DOC=1 .venv/bin/python -m pytest tests/test_bad_inputs.py",
         "",
-        "`runs/vae` and `runs/ae` are runs of `digits/vae` and `digits/ae`, trained for 2 steps on",
-        "24 images; where they are trained on, the options that make them so small are left out.",
+        "`runs/vae`, `runs/ae` and `runs/classifier` are runs of `digits/vae`, `digits/ae` and",
+        "`digits/classifier`, trained for 2 steps on 24 images; where they are trained on, the",
+        "options that make them so small are left out.",
     ]
     for title, cases in CASES.items():
         lines += ["", f"## {title}", "", "| typed | where | answered |", "| --- | --- | --- |"]

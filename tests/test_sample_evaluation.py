@@ -128,7 +128,7 @@ def test_what_cannot_be_read(reader, tmp_path):
     run = fit(Levels(), tmp_path / "right")
     with pytest.raises(UserError, match="at least 1"):
         read_samples(run, reader, 0)
-    with pytest.raises(UserError, match="classifies nothing"):
+    with pytest.raises(UserError, match="Levels can't classify"):
         read_samples(run, run)
     few = dataclasses.replace(DATA, transforms=(Quantize(4, 17),))
     with pytest.raises(UserError, match=r"8x8x1 with 17 levels, but .* 8x8x1 with 4 levels"):
