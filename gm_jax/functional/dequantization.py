@@ -52,8 +52,37 @@ def uniform_dequantize(key: Array, levels: Array, num_levels: int) -> Array:
     """
     noise = jax.random.uniform(key, jnp.shape(levels), jnp.float32)
     # Else 255 + 0.999999 rounds to 256: one value in 130,000 would leave its bin, and [0, 1).
-    noise = jnp.minimum(noise, _MAX_NOISE)
+    return bin_positions(levels, jnp.minimum(noise, _MAX_NOISE), num_levels)
+
+
+def bin_positions(levels: Array, noise: Array | float, num_levels: int) -> Array:
+    """(levels + noise) / L: where in the bins, of width 1 / L, the noise in [0, 1) lies.
+
+    Args:
+      levels: integers 0 .. L - 1, [...].
+      noise: in [0, 1), [...] or one number.
+      num_levels: L, at most 256.
+
+    Returns:
+      float32 in [0, 1), [...].
+    """
     return (jnp.asarray(levels).astype(jnp.float32) + noise) / num_levels
+
+
+def sigmoid_noise(w: Array) -> tuple[Array, Array]:
+    """Noise for `bin_positions` from real numbers: u = c sigmoid(w), and log |du/dw| for each.
+
+    c is 1 - 2^-16, the largest noise that keeps the top bin. As a factor it keeps the map smooth
+    and its slope exact, so that bounds built on it stay bounds; clipping would not.
+
+    Args:
+      w: [...].
+
+    Returns:
+      u in [0, c], [...], and nats, [...].
+    """
+    log_slope = jax.nn.log_sigmoid(w) + jax.nn.log_sigmoid(-w) + math.log(_MAX_NOISE)
+    return _MAX_NOISE * jax.nn.sigmoid(w), log_slope
 
 
 def quantize(x: Array, num_levels: int) -> Array:

@@ -1,0 +1,258 @@
+"""Normalizing flows of affine couplings: images to latents and back, on vectors or on maps.
+
+A flow is a frozen config that builds one Linen module, `module(x, condition, inverse)`:
+
+  forwards   x [B, H, W, C] -> z [B, K], log |det dz/dx| [B],    K = H W C
+  inverted   z [B, K] -> x [B, H, W, C], log |det dx/dz| [B]
+
+The last layers of all networks are zeros at first, so that a flow starts as the identity.
+"""
+
+import dataclasses
+import functools
+import math
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from gm_jax.errors import ConfigError, check_literals, check_not_negative, check_positive
+from gm_jax.nets.couplings import (
+    ActNorm,
+    Chain,
+    CheckerboardCoupling,
+    ConvConditioner,
+    DenseConditioner,
+    Flip,
+    HalvesCoupling,
+    Made,
+    Squeeze,
+)
+from gm_jax.nets.mlp import Activation
+
+Array = jax.Array
+Shape = tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Flow:
+    """What all flows have."""
+
+    activation: Activation = "leaky_relu"
+    """Activation in the networks of scale and shift."""
+    separate_nets: bool = False
+    """Whether scale and shift have a network each, or the two halves of one network's outputs."""
+    log_scale_limit: float = 2.0
+    """Bound of a coupling's log-scale: limit * tanh(raw / limit)."""
+    actnorm: bool = True
+    """Whether activation normalization comes before each coupling."""
+
+    def __post_init__(self) -> None:
+        check_literals(self)
+        check_positive(self, "log_scale_limit")
+
+    def check(self, shape: Shape) -> None:
+        """Raises ConfigError where images [H, W, C] of this shape do not fit."""
+        raise NotImplementedError
+
+    def module(self, shape: Shape, dtype: Any) -> nn.Module:
+        """The flow of images [H, W, C]; its networks compute in `dtype`."""
+        raise NotImplementedError
+
+    def quick(self) -> "Flow":
+        """A small version for tests."""
+        return self
+
+    def steps(self, couplings: list[nn.Module], flip: bool) -> list[nn.Module]:
+        """The couplings with what comes before and after each."""
+        before = [ActNorm] if self.actnorm else []
+        after = [Flip] if flip else []
+        return [
+            layer
+            for coupling in couplings
+            for layer in (*(b() for b in before), coupling, *(a() for a in after))
+        ]
+
+
+@dataclasses.dataclass(frozen=True)
+class VectorFlow(Flow):
+    """Couplings on halves of the vector of all values, with a flip after each; dense networks."""
+
+    couplings: int = 8
+    """Couplings."""
+    hidden: tuple[int, ...] = (128, 128)
+    """Widths of the hidden layers of the networks."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive(self, "couplings", "hidden")
+
+    def check(self, shape: Shape) -> None:
+        if math.prod(shape) < 2:
+            raise ConfigError("VectorFlow couples halves: it needs 2 values or more, not 1")
+
+    def module(self, shape: Shape, dtype: Any) -> nn.Module:
+        return VectorFlowModule(self, shape, dtype)
+
+    def quick(self) -> "VectorFlow":
+        hidden = tuple(min(h, 8) for h in self.hidden[:1])
+        return dataclasses.replace(self, couplings=min(self.couplings, 2), hidden=hidden)
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFlow(Flow):
+    """Couplings of several scales with convolutional networks (Dinh et al. 2017, section 3.6).
+
+    A scale has couplings of alternating checkerboards, a squeeze to half the height and width, and
+    couplings of alternating halves of the channels; then half of the channels are done, and become
+    latents. The last scale has checkerboards only.
+    """
+
+    halvings: int = 2
+    """Times that height and width are halved; both must be multiples of 2^halvings."""
+    checkerboard: int = 2
+    """Checkerboard couplings of each scale, the last one too."""
+    channelwise: int = 2
+    """Couplings of channels of each scale but the last."""
+    width: int = 32
+    """Channels of the networks in the first scale; twice as many after each halving."""
+    blocks: int = 1
+    """Layers in the middle of a network."""
+    residual: bool = True
+    """Whether these are residual blocks (3x3, 1x1) or plain 3x3 convolutions."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive(self, "width")
+        check_not_negative(self, "halvings", "checkerboard", "channelwise", "blocks")
+        if not self.checkerboard and not (self.halvings and self.channelwise):
+            raise ConfigError(
+                "ImageFlow has no coupling: set checkerboard, or both halvings and channelwise"
+            )
+
+    def check(self, shape: Shape) -> None:
+        height, width = shape[:2]
+        if height * width < 2:
+            raise ConfigError("ImageFlow needs more than one place: take VectorFlow for points")
+        multiple = 2**self.halvings
+        if height % multiple or width % multiple:
+            common = math.gcd(height, width)
+            allowed = (common & -common).bit_length() - 1  # factors of 2
+            sizes = [math.ceil(side / multiple) * multiple for side in (height, width)]
+            resize = sizes[0] if sizes[0] == sizes[1] else tuple(sizes)
+            raise ConfigError(
+                f"ImageFlow.halvings is {self.halvings}, but images of {height}x{width} allow "
+                f"{allowed}: set it to that, or add Resize({resize}) to the transforms"
+            )
+
+    def module(self, shape: Shape, dtype: Any) -> nn.Module:
+        return ImageFlowModule(self, shape, dtype)
+
+    def quick(self) -> "ImageFlow":
+        return dataclasses.replace(
+            self,
+            checkerboard=min(self.checkerboard, 1),
+            channelwise=min(self.channelwise, 1),
+            halvings=min(self.halvings, 1),
+            width=min(self.width, 4),
+            blocks=min(self.blocks, 1),
+        )
+
+    def scale(self, index: int, dtype: Any) -> Chain:
+        """The layers of one scale."""
+        last = index == self.halvings
+
+        def network(halvings: int) -> Any:
+            return functools.partial(
+                ConvConditioner,
+                width=self.width * 2**halvings,
+                blocks=self.blocks,
+                residual=self.residual,
+                activation=self.activation,
+                dtype=dtype,
+            )
+
+        checkerboards: list[nn.Module] = [
+            CheckerboardCoupling(network(index), self.separate_nets, self.log_scale_limit, i % 2)
+            for i in range(self.checkerboard)
+        ]
+        layers = self.steps(checkerboards, flip=False)
+        if not last:
+            channels: list[nn.Module] = [
+                HalvesCoupling(network(index + 1), self.separate_nets, self.log_scale_limit)
+                for _ in range(self.channelwise)
+            ]
+            layers += [Squeeze(), *self.steps(channels, flip=True)]
+        return Chain(tuple(layers))
+
+    def latent_shapes(self, shape: Shape) -> list[Shape]:
+        """[H, W, C] of the latents that each scale leaves."""
+        height, width, channels = shape
+        shapes: list[Shape] = []
+        for _ in range(self.halvings):
+            # A squeeze makes 4 times the channels, of which half go on.
+            height, width, channels = height // 2, width // 2, 2 * channels
+            shapes.append((height, width, channels))
+        return [*shapes, (height, width, channels)]
+
+
+class VectorFlowModule(nn.Module):
+    """See `VectorFlow`."""
+
+    flow: VectorFlow
+    shape: Shape
+    dtype: Any
+
+    def setup(self) -> None:
+        flow = self.flow
+        network = functools.partial(
+            DenseConditioner, hidden=flow.hidden, activation=flow.activation, dtype=self.dtype
+        )
+        couplings: list[nn.Module] = [
+            HalvesCoupling(network, flow.separate_nets, flow.log_scale_limit)
+            for _ in range(flow.couplings)
+        ]
+        self.chain = Chain(tuple(flow.steps(couplings, flip=True)))
+
+    def __call__(self, x: Array, condition: Array | None = None, inverse: bool = False) -> Made:
+        y, log_det = self.chain(x.reshape(len(x), -1), condition, inverse)  # [B, K], [B]
+        return (y.reshape(-1, *self.shape) if inverse else y), log_det
+
+
+class ImageFlowModule(nn.Module):
+    """See `ImageFlow`."""
+
+    flow: ImageFlow
+    shape: Shape
+    dtype: Any
+
+    def setup(self) -> None:
+        self.scales = [self.flow.scale(i, self.dtype) for i in range(self.flow.halvings + 1)]
+
+    def __call__(self, x: Array, condition: Array | None = None, inverse: bool = False) -> Made:
+        return (self.backward if inverse else self.forward)(x, condition)
+
+    def forward(self, x: Array, condition: Array | None) -> Made:
+        parts, log_det = [], jnp.zeros(len(x))
+        for scale in self.scales[:-1]:
+            x, change = scale(x, condition)  # [B, H, W, C]
+            x, done = jnp.split(x, 2, axis=-1)
+            parts.append(done)
+            log_det += change
+        x, change = self.scales[-1](x, condition)
+        flat = [part.reshape(len(x), -1) for part in (*parts, x)]
+        return jnp.concatenate(flat, axis=-1), log_det + change
+
+    def backward(self, z: Array, condition: Array | None) -> Made:
+        shapes = self.flow.latent_shapes(self.shape)
+        ends = [sum(map(math.prod, shapes[:i])) for i in range(1, len(shapes))]
+        *parts, last = (
+            part.reshape(-1, *shape)
+            for part, shape in zip(jnp.split(z, ends, axis=-1), shapes, strict=True)
+        )
+        x, log_det = self.scales[-1](last, condition, inverse=True)
+        for scale, done in zip(reversed(self.scales[:-1]), reversed(parts), strict=True):
+            x, change = scale(jnp.concatenate([x, done], axis=-1), condition, inverse=True)
+            log_det += change
+        return x, log_det
