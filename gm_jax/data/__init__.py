@@ -12,7 +12,7 @@ from gm_jax.data.source import ArrayExamples, Examples, Source
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import Split, gather
 from gm_jax.data.tfds_source import Tfds
-from gm_jax.data.toy import Grid, Ring
+from gm_jax.data.toy import Clusters, Grid, Ring
 from gm_jax.data.transforms import (
     Binarize,
     CenterCrop,
@@ -33,6 +33,7 @@ __all__ = [
     "Binarize",
     "BinarizedMnist",
     "CenterCrop",
+    "Clusters",
     "ColorJitter",
     "Data",
     "DataSpec",

@@ -1,4 +1,4 @@
-"""Points in the plane whose modes can be counted: the benchmarks of mode collapse."""
+"""Points on a line or in the plane, from mixtures of Gaussians that are known."""
 
 import dataclasses
 import math
@@ -9,20 +9,18 @@ import numpy as np
 from gm_jax.data.source import ArrayExamples, Examples, Source
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.split_expression import split_indices
-from gm_jax.errors import check_not_negative, check_positive
+from gm_jax.errors import ConfigError, check_not_negative, check_positive
 from gm_jax.rng import stable_hash
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class GaussianModes(Source):
-    """Round Gaussians of one width, equally probable; a label is the index of the mode.
+class ToyPoints(Source):
+    """Points in splits of given sizes; a label is the index of the mode that a point is from.
 
-    A point is float32 [1, 1, 2]. What a split holds depends on the seed and the split's name
+    A point is float32 [1, 1, D]. What a split holds depends on the seed and the split's name
     alone: a larger split begins with the points of a smaller one.
     """
 
-    scale: float
-    """Standard deviation of a mode."""
     num_train: int = 50_000
     """Points in "train"."""
     num_validation: int = 2_000
@@ -33,17 +31,18 @@ class GaussianModes(Source):
     """Of the points; that of the experiment changes their order only."""
 
     def __post_init__(self) -> None:
-        check_positive(self, "scale", "num_train", "num_validation", "num_test")
+        check_positive(self, "num_train", "num_validation", "num_test")
         check_not_negative(self, "seed")
 
     @property
     def centers(self) -> np.ndarray:
-        """Means of the modes, float32 [K, 2]."""
+        """Means of the modes, float32 [K, D]."""
         raise NotImplementedError
 
     @property
     def spec(self) -> DataSpec:
-        return DataSpec((1, 1, 2), num_classes=len(self.centers), continuous=True)
+        num_modes, num_dims = self.centers.shape
+        return DataSpec((1, 1, num_dims), num_classes=num_modes, continuous=True)
 
     def open(self, split: str) -> Examples:
         sizes = {"train": self.num_train, "validation": self.num_validation, "test": self.num_test}
@@ -54,16 +53,39 @@ class GaussianModes(Source):
         return ArrayExamples(np.concatenate(points), np.concatenate(labels))
 
     def _draw(self, split: str, indices: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """The points at `indices` of a split, float32 [n, 1, 1, 2], and their modes, int32 [n]."""
+        """The points at `indices` of a split, float32 [n, 1, 1, D], and their modes, int32 [n]."""
 
         def stream(name: str) -> np.random.Generator:
             return np.random.default_rng([self.seed, stable_hash(split), stable_hash(name)])
 
-        centers = self.centers
-        modes = stream("modes").integers(0, len(centers), size, np.int32)[indices]
-        noise = stream("noise").standard_normal((size, 2), np.float32)[indices]
-        points = centers[modes] + np.float32(self.scale) * noise
-        return points.reshape(-1, 1, 1, 2), modes
+        num_dims = self.centers.shape[1]
+        modes = self._draw_modes(stream("modes"), size)[indices]
+        noise = stream("noise").standard_normal((size, num_dims), np.float32)[indices]
+        points = self.centers[modes] + self._spread(noise, modes)
+        return points.reshape(-1, 1, 1, num_dims), modes
+
+    def _draw_modes(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        """The mode of each point, int32 [size]."""
+        return rng.integers(0, len(self.centers), size, np.int32)
+
+    def _spread(self, noise: np.ndarray, modes: np.ndarray) -> np.ndarray:
+        """Standard normal noise [n, D] with the covariances of the modes [n]."""
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GaussianModes(ToyPoints):
+    """Round Gaussians of one width, equally probable: the benchmarks of mode collapse."""
+
+    scale: float
+    """Standard deviation of a mode."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive(self, "scale")
+
+    def _spread(self, noise: np.ndarray, modes: np.ndarray) -> np.ndarray:
+        return np.float32(self.scale) * noise
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -117,3 +139,64 @@ class Grid(GaussianModes):
         line = self.spacing * (np.arange(self.side) - (self.side - 1) / 2)
         y, x = np.meshgrid(line, line, indexing="ij")
         return np.stack([x.ravel(), y.ravel()], 1).astype(np.float32)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Clusters(ToyPoints):
+    """A few Gaussians of any shape, on a line or in the plane: what a mixture can be fitted to.
+
+    The points and the fit have one form, so that the fit can be held against the truth.
+    """
+
+    weights: tuple[float, ...] = (0.35, 0.3, 0.2, 0.15)
+    """Probability of each Gaussian, in all 1."""
+    means: tuple[float, ...] = (-2.5, 0.0, 2.0, 2.0, 2.5, -1.5, -1.5, -2.5)
+    """Mean of one Gaussian after another: one number on a line, two in the plane."""
+    deviations: tuple[float, ...] = (0.5, 1.0, 1.2, 0.3, 0.4, 0.9, 0.6, 0.4)
+    """Standard deviations in the same order."""
+    correlations: tuple[float, ...] = (0.6, 0.0, -0.7, 0.3)
+    """Correlation of the two coordinates, of each Gaussian in the plane; empty on a line."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive(self, "weights", "deviations")
+        num = len(self.weights)
+        if not math.isclose(sum(self.weights), 1.0, rel_tol=1e-6):
+            raise ConfigError(f"Clusters.weights must be 1 in all, not {sum(self.weights):g}")
+        if len(self.means) not in (num, 2 * num):
+            raise ConfigError(
+                f"Clusters.means needs {num} numbers (a line) or {2 * num} (the plane) for {num} "
+                f"weights, not {len(self.means)}"
+            )
+        if len(self.deviations) != len(self.means):
+            raise ConfigError(
+                f"Clusters.deviations needs as many numbers as means, {len(self.means)}, not "
+                f"{len(self.deviations)}"
+            )
+        wanted = num if len(self.means) == 2 * num else 0
+        if len(self.correlations) != wanted or not all(-1 < c < 1 for c in self.correlations):
+            raise ConfigError(
+                f"Clusters.correlations needs {wanted} numbers in (-1, 1), not {self.correlations}"
+            )
+
+    @property
+    def centers(self) -> np.ndarray:
+        """Means of the Gaussians, float32 [K, D]."""
+        return np.array(self.means, np.float32).reshape(len(self.weights), -1)
+
+    @property
+    def covariances(self) -> np.ndarray:
+        """Of the Gaussians, float64 [K, D, D]."""
+        deviations = np.array(self.deviations).reshape(len(self.weights), -1)  # [K, D]
+        correlation = np.tile(np.eye(deviations.shape[1]), (len(deviations), 1, 1))
+        if self.correlations:
+            correlation[:, 0, 1] = correlation[:, 1, 0] = self.correlations
+        return deviations[:, :, None] * correlation * deviations[:, None, :]
+
+    def _draw_modes(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        edges = np.cumsum(self.weights)[:-1]
+        return np.searchsorted(edges, rng.random(size), side="right").astype(np.int32)
+
+    def _spread(self, noise: np.ndarray, modes: np.ndarray) -> np.ndarray:
+        scales = np.linalg.cholesky(self.covariances).astype(np.float32)  # [K, D, D]
+        return np.einsum("nij,nj->ni", scales[modes], noise)

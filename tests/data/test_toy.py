@@ -1,9 +1,21 @@
+import dataclasses
+
 import chex
 import numpy as np
 import pytest
 from scipy import stats
 
-from gm_jax.data import ArrayExamples, Data, DataSpec, Grid, HorizontalFlip, Resize, Ring, Split
+from gm_jax.data import (
+    ArrayExamples,
+    Clusters,
+    Data,
+    DataSpec,
+    Grid,
+    HorizontalFlip,
+    Resize,
+    Ring,
+    Split,
+)
 from gm_jax.errors import ConfigError, UserError
 
 
@@ -36,6 +48,38 @@ def test_centers():
     np.testing.assert_allclose(ring[0], [2, 0])
     expected = [(x, y) for y in (-4, -2, 0, 2, 4) for x in (-4, -2, 0, 2, 4)]
     np.testing.assert_array_equal(Grid().centers, expected)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        Clusters(),
+        Clusters(weights=(0.7, 0.3), means=(-1.0, 2.0), deviations=(0.5, 1.0), correlations=()),
+    ],
+    ids=["plane", "line"],
+)
+def test_clusters_are_the_gaussians_they_say(source):
+    arrays = source.open("train").load_all()
+    points, modes = arrays["image"][:, 0, 0], arrays["label"]
+    num_modes, num_dims = source.centers.shape
+    assert source.spec == DataSpec((1, 1, num_dims), num_classes=num_modes, continuous=True)
+    chex.assert_type(points, np.float32)
+    counts = np.bincount(modes, minlength=num_modes)
+    assert stats.chisquare(counts, len(modes) * np.array(source.weights)).pvalue > 1e-3
+    for k, covariance in enumerate(source.covariances):
+        deviations = np.array(source.deviations).reshape(num_modes, num_dims)[k]
+        np.testing.assert_allclose(np.sqrt(np.diag(covariance)), deviations)
+        # Whitened by the covariance that is claimed: independent standard normals.
+        residual = points[modes == k] - source.centers[k]
+        white = np.linalg.solve(np.linalg.cholesky(covariance), residual.T)
+        for line in white:
+            assert stats.kstest(line, "norm").pvalue > 1e-3
+        if num_dims == 2:
+            assert abs(np.corrcoef(white)[0, 1]) < 4 / np.sqrt(len(residual))
+            found = np.corrcoef(residual.T)[0, 1]
+            assert found == pytest.approx(source.correlations[k], abs=0.05)
+    fewer = dataclasses.replace(source, num_train=100).open("train").load_all()
+    np.testing.assert_array_equal(fewer["image"], arrays["image"][:100])
 
 
 def test_points_depend_on_seed_and_split_only():
@@ -114,8 +158,25 @@ def test_transforms_are_for_images(transform):
         lambda: Grid(side=0),
         lambda: Grid(spacing=0.0),
         lambda: Grid(num_test=0),
+        lambda: Clusters(weights=(0.5, 0.6, 0.1, -0.2)),
+        lambda: Clusters(weights=(0.5, 0.6)),
     ],
 )
 def test_wrong_fields(build):
     with pytest.raises(ConfigError, match="must be"):
         build()
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"weights": (0.5, 0.5)}, "means needs 2 numbers .* or 4 .* for 2 weights, not 8"),
+        ({"deviations": (1.0, 2.0)}, "deviations needs as many numbers as means, 8, not 2"),
+        ({"correlations": (0.5,)}, "correlations needs 4 numbers"),
+        ({"correlations": (0.5, 1.0, 0.0, 0.0)}, "correlations needs 4 numbers in"),
+    ],
+)
+def test_clusters_that_do_not_fit(fields, message):
+    with pytest.raises(ConfigError, match=message) as error:
+        Clusters(**fields)
+    assert "\n" not in str(error.value)
