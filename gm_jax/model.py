@@ -147,6 +147,15 @@ class HasLogProb(Protocol):
         ...
 
 
+@runtime_checkable
+class HasDensity(Protocol):
+    """Can say how dense points lie anywhere, so that the density itself can be drawn."""
+
+    def log_density(self, state: TrainState, points: Array) -> Array:
+        """log p(x) of points float32 [N, H, W, C], labels left open: nats, [N]."""
+        ...
+
+
 def create_state(
     rngs: Rngs, spec: DataSpec, params: Any, optimizer: Optimizer, model_state: Any = None
 ) -> TrainState:

@@ -248,10 +248,9 @@ class _Loop:
             found = [f"--{p.replace('_', '-')}" for p in paths if p.split(".")[-1] == name]
             return " or ".join(found) or name.replace("_", " ")
 
-        return NonFiniteError(
-            f"step {step} gave {names}; {kept}; try a smaller {fields('learning_rate')} or "
-            f"{fields('clip_norm')} 1"
-        )
+        hint = getattr(self.experiment.model, "non_finite_hint", None)  # of families of no gradient
+        hint = hint or f"try a smaller {fields('learning_rate')} or {fields('clip_norm')} 1"
+        return NonFiniteError(f"step {step} gave {names}; {kept}; {hint}")
 
     def _validate(self, step: int, state: TrainState) -> float:
         figures = self.evaluator.figures(state, self.splits["valid"])

@@ -1,6 +1,6 @@
 """Pictures of a model: samples beside their means, reconstructions below their originals.
 
-Points are drawn as a scatter picture, over real ones.
+Points are drawn as a scatter picture, over real ones; so is a density, where the model has one.
 """
 
 from pathlib import Path
@@ -10,8 +10,9 @@ import jax
 import numpy as np
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.model import Model, Reconstructs, SampleMeans, Samples, TrainState
+from gm_jax.model import HasDensity, Model, Reconstructs, SampleMeans, Samples, TrainState
 from gm_jax.rng import Rngs
+from gm_jax.viz.density import density_grid, density_picture
 from gm_jax.viz.grids import image_grid, save_png, side_by_side, unit_to_pixels
 from gm_jax.viz.scatter import scatter_picture
 
@@ -64,9 +65,27 @@ class Painter:
         rows.append(self._call("reconstruct", state, rngs, self.examples))
         return side_by_side(rows, state.spec.num_levels)
 
+    def density(self, state: TrainState) -> np.ndarray | None:
+        """Lines of equal density over real points (a curve over their histogram).
+
+        For points of one or two dimensions, and a model that has a density.
+        """
+        spec = state.spec
+        if not isinstance(self.model, HasDensity) or not spec.continuous or spec.num_dims > 2:
+            return None
+        real = np.asarray(self.examples["image"]).reshape(-1, spec.num_dims)
+        grid = density_grid(real).reshape(-1, *spec.shape)
+        if "log_density" not in self._functions:
+            self._functions["log_density"] = jax.jit(self.model.log_density)
+        return density_picture(np.asarray(self._functions["log_density"](state, grid)), real)
+
     def paint(self, state: TrainState, folder: Path, stem: str) -> dict[str, np.ndarray]:
-        """Writes `stem`.png and `stem`_reconstructions.png; returns the grids by name."""
-        grids = {"samples": self.samples(state), "reconstructions": self.reconstructions(state)}
+        """Writes `stem`.png, `stem`_reconstructions.png and so on; returns the grids by name."""
+        grids = {
+            "samples": self.samples(state),
+            "reconstructions": self.reconstructions(state),
+            "density": self.density(state),
+        }
         made = {name: grid for name, grid in grids.items() if grid is not None}
         for name, grid in made.items():
             suffix = "" if name == "samples" else f"_{name}"

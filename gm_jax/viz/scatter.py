@@ -1,10 +1,12 @@
 """Points in the plane, or on a line, as a picture."""
 
+from typing import Any
+
 import numpy as np
 
 _INCHES, _DPI = 4.5, 100
 _MARGIN = 0.25  # of the real points' extent, on each side
-_COLOR, _REAL_COLOR = "#1f5fb4", "#b8b8b8"
+COLOR, REAL_COLOR = "#1f5fb4", "#b8b8b8"
 
 
 def scatter_picture(points: np.ndarray, real: np.ndarray) -> np.ndarray:
@@ -23,35 +25,48 @@ def scatter_picture(points: np.ndarray, real: np.ndarray) -> np.ndarray:
     Raises:
       ValueError: where the shapes are not [N, D] and [M, D] with M and D at least 1.
     """
-    # Without pyplot: no global state, no backend to choose, nothing to close.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     if points.ndim != 2 or real.size == 0 or points.shape[1:] != real.shape[1:]:
         raise ValueError(f"points [N, D] and [M, D] are needed, not {points.shape}, {real.shape}")
     points, real = (x[:, :2].astype(np.float64) for x in (points, real))
-    low, high = _limits(real)
+    low, high = axis_limits(real)
     outside = int((~((points >= low) & (points <= high)).all(1)).sum())  # NaN is outside too
-    figure = Figure(figsize=(_INCHES, _INCHES), dpi=_DPI, layout="constrained")
-    axes = figure.subplots()
+    figure, axes = square_figure()
     axes.set_title(f"{len(points):,} points, {outside:,} outside", fontsize=9)
     axes.set_xlim(low[0], high[0])
     if points.shape[1] == 1:
         bins = np.linspace(low[0], high[0], 101).tolist()
-        axes.hist(real[:, 0], bins, density=True, color=_REAL_COLOR)
+        axes.hist(real[:, 0], bins, density=True, color=REAL_COLOR)
         within = points[(points >= low) & (points <= high)]
-        axes.hist(within, bins, density=True, histtype="step", color=_COLOR)
+        axes.hist(within, bins, density=True, histtype="step", color=COLOR)
     else:
         axes.set_ylim(low[1], high[1])
         axes.set_aspect("equal")
-        axes.scatter(real[:, 0], real[:, 1], s=14, color=_REAL_COLOR, linewidths=0)
-        axes.scatter(points[:, 0], points[:, 1], s=5, color=_COLOR, alpha=0.5, linewidths=0)
+        axes.scatter(real[:, 0], real[:, 1], s=14, color=REAL_COLOR, linewidths=0)
+        axes.scatter(points[:, 0], points[:, 1], s=5, color=COLOR, alpha=0.5, linewidths=0)
+    return figure_pixels(figure)
+
+
+def square_figure() -> tuple[Any, Any]:
+    """An empty figure of 450 x 450 pixels, and its axes.
+
+    Without pyplot: no global state, no backend to choose, nothing to close.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(_INCHES, _INCHES), dpi=_DPI, layout="constrained")
+    return figure, figure.subplots()
+
+
+def figure_pixels(figure: Any) -> np.ndarray:
+    """What a figure looks like, uint8 [H, W, 3]."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.array(canvas.buffer_rgba(), np.uint8)[..., :3]
 
 
-def _limits(real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def axis_limits(real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper ends of the axes, [D] each, all of one length."""
     low, high = real.min(0), real.max(0)
     half = (0.5 + _MARGIN) * float((high - low).max()) or 1.0

@@ -1,0 +1,73 @@
+"""A density on a line or in the plane, over the points it was fitted to."""
+
+import numpy as np
+
+from gm_jax.viz.scatter import COLOR, REAL_COLOR, axis_limits, figure_pixels, square_figure
+
+_ON_A_LINE, _A_SIDE = 500, 150
+# Of a Gaussian in the plane, what lies within 1, 2 and 3 standard deviations.
+_MASSES = 1 - np.exp(-0.5 * np.array([1.0, 2.0, 3.0]) ** 2)
+
+
+def density_grid(real: np.ndarray) -> np.ndarray:
+    """Where to ask for a density: a grid over the axes of a picture of `real` points [M, D].
+
+    Returns:
+      float32 [500, 1] for D = 1, [150 * 150, 2] row by row for D = 2.
+
+    Raises:
+      ValueError: for other shapes, or no points.
+    """
+    if real.ndim != 2 or len(real) == 0 or real.shape[1] not in (1, 2):
+        raise ValueError(f"points [M, 1] or [M, 2] are needed, not {real.shape}")
+    low, high = axis_limits(real.astype(np.float64))
+    num = _ON_A_LINE if real.shape[1] == 1 else _A_SIDE
+    lines = [np.linspace(a, b, num) for a, b in zip(low, high, strict=True)]
+    return np.stack([x.ravel() for x in np.meshgrid(*lines)], -1).astype(np.float32)
+
+
+def density_picture(log_density: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """A density over real points: a curve over their histogram, or lines of equal density.
+
+    In the plane the lines enclose as much of the mass on the grid as 1, 2 and 3 standard deviations
+    of a Gaussian do, which for a Gaussian they are.
+
+    Args:
+      log_density: in nats at `density_grid(real)`, [N].
+      real: points [M, 1] or [M, 2].
+
+    Returns:
+      uint8 [450, 450, 3].
+
+    Raises:
+      ValueError: for other shapes, or no points.
+    """
+    grid = density_grid(real)
+    if log_density.shape != (len(grid),):
+        raise ValueError(f"{len(grid)} log-densities are needed, not {log_density.shape}")
+    density = np.exp(np.nan_to_num(log_density.astype(np.float64), nan=-np.inf))
+    figure, axes = square_figure()
+    axes.set_xlim(float(grid[0, 0]), float(grid[-1, 0]))
+    if real.shape[1] == 1:
+        bins = np.linspace(grid[0, 0], grid[-1, 0], 101).tolist()
+        axes.hist(real[:, 0], bins, density=True, color=REAL_COLOR)
+        axes.plot(grid[:, 0], density, color=COLOR)
+    else:
+        axes.set_ylim(float(grid[0, 1]), float(grid[-1, 1]))
+        axes.set_aspect("equal")
+        axes.scatter(real[:, 0], real[:, 1], s=14, color=REAL_COLOR, linewidths=0)
+        levels = _levels(density)
+        if len(levels):
+            x, y = (grid[:, axis].reshape(_A_SIDE, _A_SIDE) for axis in range(2))
+            axes.contour(x, y, density.reshape(x.shape), levels, colors=COLOR, linewidths=1.2)
+    return figure_pixels(figure)
+
+
+def _levels(density: np.ndarray) -> np.ndarray:
+    """Densities above which each of `_MASSES` of the mass on the grid lies, increasing."""
+    if not (np.isfinite(density).all() and density.max() > 0):
+        return np.zeros(0)
+    ordered = np.sort(density)[::-1]
+    mass = np.cumsum(ordered) / ordered.sum()
+    levels = np.unique(ordered[np.searchsorted(mass, _MASSES).clip(max=len(mass) - 1)])
+    return levels[(levels > 0) & (levels < density.max())]
