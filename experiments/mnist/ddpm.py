@@ -1,0 +1,37 @@
+"""Conditional DDPM on MNIST: digits on demand, with guidance.
+
+gm-jax sample runs/mnist/ddpm --label 7 --sampler dpm_solver_pp_2m --sampler-steps 20 --guidance 2
+
+Paper: Ho et al. 2020, arXiv:2006.11239; Ho & Salimans 2022, arXiv:2207.12598
+Command: gm-jax train mnist/ddpm
+Minutes: not run in full yet (for a GPU)
+Score: not run in full yet
+"""
+
+from gm_jax.data import Data, Tfds
+from gm_jax.experiment import Evaluation, Experiment, Training
+from gm_jax.models.ddpm import DDPM
+from gm_jax.nets.unet import UNet
+from gm_jax.optimizer import Optimizer
+
+
+def get_config() -> Experiment:
+    return Experiment(
+        data=Data(source=Tfds("mnist"), train="train[:55000]", valid="train[55000:]"),
+        model=DDPM(
+            # 28x28x64, 14x14x128, 7x7x128
+            network=UNet(channels=64, multipliers=(1, 2, 2), attention=(14, 7)),
+            schedule="cosine",
+            conditional=True,
+            label_dropout=0.1,
+            optimizer=Optimizer(learning_rate=2e-4, warmup_steps=500, ema_decay=0.9995),
+        ),
+        training=Training(
+            num_steps=43_000,  # 100 epochs
+            log_every=430,
+            eval_every=4300,
+            checkpoint_every=4300,
+            sample_every=8600,
+        ),
+        evaluation=Evaluation(batch_size=250),
+    )
