@@ -1,0 +1,208 @@
+"""Mixture of Gaussians by expectation maximization (Dempster, Laird & Rubin 1977).
+
+  E:  r_k = p(k|x) = pi_k N(x; m_k, Sigma_k) / sum_j pi_j N(x; m_j, Sigma_j)
+  M:  pi_k = mean of r_k,   m_k = mean of x under r_k,   Sigma_k = covariance of x under r_k
+
+Two ways to go through the data:
+
+- "batch": statistics of `accumulate_steps` batches make one M-step. Where these are a whole epoch
+  (batch_size * accumulate_steps = the number of examples, which the loop's order makes each example
+  once) it is EM, and never lessens the likelihood of the training data (without shrinkage: with it,
+  the posterior of a prior with those parameters; of images, up to the noise that dequantizes them
+  anew in every step).
+- "stepwise": each batch moves running statistics s and makes an M-step from them (Cappe & Moulines
+  2009, "On-line expectation-maximization algorithm for latent data models", arXiv:0712.4273), with
+  the steps of Liang & Klein (2009, "Online EM for unsupervised models"):
+
+    s <- (1 - eta) s + eta s_batch          eta = (t + 2)^-step_exponent
+
+The start comes from the first batch: means by k-means++, equal weights, and one spherical
+covariance, the mean variance of the values.
+
+A Gaussian that no example belongs to keeps its mean, while its covariance becomes the diagonal of
+that of all data, so that it can take examples again; its weight is 1e-7, never 0. A class of which
+an M-step saw no example keeps its mixture.
+"""
+
+import dataclasses
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+
+from gm_jax.data.spec import DataSpec
+from gm_jax.errors import ConfigError, check_positive
+from gm_jax.functional.gaussian_fit import fit_scales, shares
+from gm_jax.functional.gaussian_statistics import (
+    GaussianStatistics,
+    merge_statistics,
+    scale_statistics,
+)
+from gm_jax.functional.kmeans import kmeans_plus_plus
+from gm_jax.model import Array, Batch, Metrics, TrainState
+from gm_jax.models.gaussian_classes import GaussianClasses, Params
+from gm_jax.rng import Rngs
+
+
+@dataclasses.dataclass(frozen=True)
+class GMM(GaussianClasses):
+    """One mixture of all data, or one for each class; "tied" is one covariance for a mixture."""
+
+    num_components: int = 10
+    """Gaussians of a mixture."""
+    per_class: bool = False
+    """A mixture for each class, by the labels of the batch; classes are as probable as frequent."""
+    algorithm: Literal["batch", "stepwise"] = "batch"
+    """EM on whole epochs, or on a stream of batches."""
+    accumulate_steps: int = 1
+    """Batches that make one M-step (batch): those of an epoch, for EM as it is known."""
+    step_exponent: float = 0.7
+    """Of the step size (stepwise), in (0.5, 1]: small ones forget the start sooner."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive(self, "num_components", "accumulate_steps", "step_exponent")
+        if not 0.5 < self.step_exponent <= 1:
+            raise ConfigError(f"GMM.step_exponent must be in (0.5, 1], not {self.step_exponent}")
+        if self.algorithm == "stepwise" and self.accumulate_steps != 1:
+            raise ConfigError(
+                "GMM.accumulate_steps is for the algorithm batch: leave it 1 and raise "
+                "data.batch_size"
+            )
+
+    @property
+    def conditional(self) -> bool:
+        """Whether samples are drawn by label."""
+        return self.per_class
+
+    def quick(self) -> "GMM":
+        return dataclasses.replace(
+            self,
+            num_components=min(self.num_components, 2),
+            accumulate_steps=min(self.accumulate_steps, 2),
+            covariance="diagonal",
+        )
+
+    def init(self, rngs: Rngs, spec: DataSpec) -> TrainState:
+        """A state of the right shapes; the first batch starts it.
+
+        Raises:
+          ConfigError: mixtures per class for data without labels.
+        """
+        num_classes = self._num_labels(spec) if self.per_class else 1
+        params = self._empty_params(spec, num_classes, self.num_components)
+        return TrainState(
+            step=jnp.zeros((), jnp.int32),
+            key=rngs.key,
+            params=params,
+            model_state={"statistics": self._no_statistics(params["means"])},
+            opt_state={},
+            spec=spec,
+        )
+
+    def update(self, state: TrainState, batch: Batch, rngs: Rngs) -> tuple[TrainState, Metrics]:
+        """One E-step on the batch and, where it is due, an M-step.
+
+        The metrics are "loss", the mean of -log p(x) (of -log p(x, y) with mixtures per class; of
+        images with D log L, as a bound) before the M-step; and after it the least weight of any
+        Gaussian of a mixture and the least value on the diagonal of a scale.
+        """
+        x = self._values(rngs, batch["image"], state.spec)
+        label = batch["label"] if self.per_class else jnp.zeros((x.shape[0],), jnp.int32)
+        params: Params = jax.lax.cond(
+            state.step == 0,
+            lambda: self._start(rngs("seeds"), state.params, x, label),
+            lambda: state.params,
+        )
+        old: GaussianStatistics = state.model_state["statistics"]
+        if self.algorithm == "stepwise":
+            statistics, log_prob = self._step_statistics(state.step, old, params, x, label)
+            new_params = self._maximize(statistics, params)
+        else:
+            statistics, log_prob = self._add_statistics(state.step, old, params, x, label)
+            new_params = jax.lax.cond(
+                (state.step + 1) % self.accumulate_steps == 0,
+                lambda: self._maximize(statistics, params),
+                lambda: params,
+            )
+        scales = new_params["scales"]
+        deviations = scales if scales.ndim == 3 else jnp.diagonal(scales, axis1=-2, axis2=-1)
+        metrics = {
+            "loss": self._bin_log_volume(state.spec) - log_prob,
+            "least_weight": new_params["weights"].min(),
+            "least_scale": deviations.min(),
+        }
+        new_state = state.replace(
+            step=state.step + 1, params=new_params, model_state={"statistics": statistics}
+        )
+        return new_state, metrics
+
+    def _start(self, key: Array, params: Params, x: Array, label: Array) -> Params:
+        """Means among the examples of each class in the batch, or among all where it has none."""
+        num_classes = params["means"].shape[0]
+
+        def seeds(y: Array) -> Array:  # [K, D]
+            mine = (label == y).astype(x.dtype)
+            return kmeans_plus_plus(jax.random.fold_in(key, y), x, mine, self.num_components)
+
+        spread = jnp.sqrt(x.var(0).mean() + self.variance_floor)
+        return {
+            **params,
+            "means": jax.lax.map(seeds, jnp.arange(num_classes)),
+            "scales": spread * params["scales"],  # of unit Gaussians, as `init` made them
+        }
+
+    def _add_statistics(
+        self, step: Array, old: GaussianStatistics, params: Params, x: Array, label: Array
+    ) -> tuple[GaussianStatistics, Array]:
+        """Statistics of the batches since the last M-step, and the mean of log p."""
+        first = step % self.accumulate_steps == 0
+        empty = self._no_statistics(params["means"])
+        statistics = jax.tree.map(lambda e, s: jnp.where(first, e, s), empty, old)
+        return self._expect(statistics, params, x, label)
+
+    def _step_statistics(
+        self, step: Array, old: GaussianStatistics, params: Params, x: Array, label: Array
+    ) -> tuple[GaussianStatistics, Array]:
+        """Statistics moved towards those of the batch, of one example on average, and log p."""
+        started = self._statistics_of_start(params)
+        running = jax.tree.map(lambda a, b: jnp.where(step == 0, a, b), started, old)
+        new, log_prob = self._expect(self._no_statistics(params["means"]), params, x, label)
+        eta = (step + 2.0) ** -self.step_exponent
+        merged = merge_statistics(
+            scale_statistics(running, 1 - eta), scale_statistics(new, eta / x.shape[0])
+        )
+        return merged, log_prob
+
+    def _statistics_of_start(self, params: Params) -> GaussianStatistics:
+        """What the start's Gaussians, whose scales are diagonal, would give on average."""
+        count = params["class_weights"][:, None] * params["weights"]  # [C, K]
+        scales = params["scales"]
+        over = count.reshape(count.shape + (1,) * (scales.ndim - 2))
+        return GaussianStatistics(count, params["means"], over * scales**2)
+
+    def _expect(
+        self, statistics: GaussianStatistics, params: Params, x: Array, label: Array
+    ) -> tuple[GaussianStatistics, Array]:
+        """The E-step: adds a batch to statistics; and the mean of log p."""
+
+        def responsibilities(y: Array, x: Array) -> tuple[Array, Array]:
+            joint = self._component_joint(params, y, x)  # [S, K]
+            log_prob = jax.nn.logsumexp(joint, axis=-1)
+            return jnp.exp(joint - log_prob[:, None]), log_prob
+
+        return self._collect(statistics, x, label, responsibilities)
+
+    def _maximize(self, statistics: GaussianStatistics, params: Params) -> Params:
+        """The M-step."""
+        seen = statistics.counts.sum(-1) > 0  # [C]
+        new = {
+            "weights": shares(statistics.counts),
+            "means": statistics.mean,
+            "scales": fit_scales(statistics, self.covariance, self.variance_floor, self.shrinkage),
+        }
+        kept = {
+            name: jnp.where(seen.reshape(-1, *[1] * (value.ndim - 1)), value, params[name])
+            for name, value in new.items()
+        }
+        return {"class_weights": shares(statistics.counts.sum(-1)), **kept}
