@@ -79,6 +79,14 @@ class Sample:
     """Class to draw from, for a model that was trained with labels."""
     truncation: float | None = None
     """Keeps latents within this distance of 0, e.g. 0.7: more typical images, less diverse."""
+    sampler: str | None = None
+    """How to draw, for a model with several ways, e.g. ddim (default: as it was trained with)."""
+    sampler_steps: int | None = None
+    """Calls of the network for an image, of a diffusion model: fewer is faster."""
+    eta: float | None = None
+    """Noise of the sampler ddim: 0 is none, 1 that of ancestral sampling."""
+    guidance: float | None = None
+    """By the label: 1 is none, 2 makes images more typical of it and less diverse."""
     step: str | None = None
     """Checkpoint: a step, "latest" or "best" (default: what the experiment names)."""
     out: Path | None = None
@@ -94,6 +102,12 @@ class Sample:
             self.means,
             self.label,
             self.truncation,
+            {
+                "sampler": self.sampler,
+                "sampler_steps": self.sampler_steps,
+                "eta": self.eta,
+                "guidance": self.guidance,
+            },
             self.step,
             self.out,
         )

@@ -225,12 +225,18 @@ def run_sampling(
     means: bool,
     label: int | None,
     truncation: float | None,
+    sampling: dict[str, Any],
     step: str | None,
     out: Path | None,
 ) -> None:
-    """Draws images to a PNG grid or an .npz of levels; points to a scatter PNG or an .npz."""
+    """Draws images to a PNG grid or an .npz of levels; points to a scatter PNG or an .npz.
+
+    `sampling` are fields of the model to be replaced before drawing; those that are None stay.
+    """
     run = open_run(folder, parse_step(step))
-    for option, value in {"--label": label, "--truncation": truncation}.items():
+    given = {name: value for name, value in sampling.items() if value is not None}
+    options = {f"--{name.replace('_', '-')}": value for name, value in given.items()}
+    for option, value in {"--label": label, "--truncation": truncation, **options}.items():
         if means and value is not None:
             raise UserError(f"{option} works without --means only: leave one of them out")
     condition = None if label is None else np.full((max(num, 0),), check_label(run, label))
@@ -239,15 +245,16 @@ def run_sampling(
     if means:
         save_images(out, unit_to_pixels(run.sample_means(num, seed)), 256)
     else:
-        images = run.sample(num, seed, condition, truncation)
+        images = run.sample(num, seed, condition, truncation, **given)
         if run.spec.continuous:
             save_points(out, images, run)
         else:
             columns = class_columns(run.model, run.spec) if label is None else None
             save_images(out, images, run.spec.num_levels, columns)
-    truncated = "" if truncation is None else f" · truncation {truncation:g}"
+    how = {**({} if truncation is None else {"truncation": f"{truncation:g}"}), **given}
+    said = "".join(f" · {name.replace('_', ' ')} {value}" for name, value in how.items())
     kind = "points" if run.spec.continuous else "images"
-    say("samples", f"{out} · {num} {kind} · seed {seed}{truncated}")
+    say("samples", f"{out} · {num} {kind} · seed {seed}{said}")
 
 
 def check_label(run: Run, label: int) -> int:

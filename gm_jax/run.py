@@ -5,6 +5,7 @@ run = gm_jax.fit(experiment, "runs/mine")
 images = run.sample(64, seed=0)
 """
 
+import dataclasses
 import functools
 import math
 import signal
@@ -51,6 +52,8 @@ _ABILITIES: dict[str, Any] = {
     "log_prob": HasLogProb,
 }
 
+# Fields that change how a trained model samples, and nothing that was trained.
+_SAMPLING = ("sampler", "sampler_steps", "eta", "guidance")
 
 _MOST_VALUES = 2**31 - 1  # of all images of one call together: XLA dies of more
 
@@ -77,7 +80,12 @@ class Run:
         return int(self.state.step)
 
     def sample(
-        self, num: int, seed: int = 0, condition: Any = None, truncation: float | None = None
+        self,
+        num: int,
+        seed: int = 0,
+        condition: Any = None,
+        truncation: float | None = None,
+        **sampling: Any,
     ) -> np.ndarray:
         """Images from the model; the same for the same seed.
 
@@ -87,10 +95,17 @@ class Run:
           condition: labels [num], or one label for all, for a family that was trained with them.
           truncation: keeps every latent within [-truncation, truncation], which gives images that
             are more typical and less diverse; for families with latents.
+          sampling: fields of the model that say how it samples, instead of those it was trained
+            with: sampler, sampler_steps, eta, guidance.
 
         Returns:
           uint8 levels [num, H, W, C]; float32 where the data are points.
+
+        Raises:
+          UserError: what the family cannot do, or a value that the field cannot have.
         """
+        if sampling:
+            return self._sampling(sampling).sample(num, seed, condition, truncation)
         self._check_num(num)
         method = self._method("sample")
         condition = self._labels(condition, num)
@@ -233,6 +248,19 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         made = painter.paint(self.state, folder, stem)
         return [folder / (f"{stem}.png" if n == "samples" else f"{stem}_{n}.png") for n in made]
+
+    def _sampling(self, changes: Mapping[str, Any]) -> "Run":
+        """The same run with fields of its model replaced that say how it samples."""
+        fields = {field.name for field in dataclasses.fields(cast(Any, self.model))}
+        has = [name for name in _SAMPLING if name in fields]
+        for name in changes:
+            if name not in has:
+                option = f"{name} (--{name.replace('_', '-')})"
+                instead = f"it has {', '.join(has)}" if has else "it samples in one way only"
+                raise UserError(f"{self._family} has no {option}: {instead}")
+        model = dataclasses.replace(cast(Any, self.model), **changes)
+        experiment = dataclasses.replace(self.experiment, model=model)
+        return Run(self.folder, experiment, self.state, self._mesh)
 
     def _open(self, split: str) -> Split:
         return self.experiment.data.open(split, self.experiment.seed)

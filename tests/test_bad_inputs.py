@@ -443,6 +443,8 @@ CASES = {
         case("sample runs/vae --truncation 0.7", "VAE can't truncate", "leave out"),
         case("sample runs/vae --truncation x", "--truncation must be None or FLOAT, not 'x'"),
         case("sample runs/vae --means --truncation 1", "--truncation works without --means only"),
+        case("sample runs/vae --sampler ddim", "VAE has no sampler", "samples in one way only"),
+        case("sample runs/vae --sampler-steps x", "--sampler-steps must be None or INT, not 'x'"),
         case("animate runs/vae", "runs/vae has none", "--training.sample-every N"),
         case(
             "animate runs/vae",
