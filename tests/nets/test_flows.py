@@ -1,0 +1,144 @@
+"""Flows and their layers: invertible, with the Jacobian's log-determinant, whatever the weights."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gm_jax.data.spec import DataSpec
+from gm_jax.errors import ConfigError
+from gm_jax.models.realnvp import RealNVP
+from gm_jax.nets.couplings import ActNorm
+from gm_jax.nets.flows import ImageFlow, VectorFlow
+
+LABELS = jax.nn.one_hot(jnp.arange(3), 5)
+MAP = jax.random.normal(jax.random.key(9), (3, 4, 4, 2))
+
+# name: flow, shape of an image, condition
+FLOWS = {
+    "vector": (VectorFlow(couplings=3, hidden=(8,)), (2, 2, 3), None),
+    "vector of odd length": (VectorFlow(couplings=2, hidden=(8,)), (1, 5, 1), None),
+    "vector, separate nets, labels": (
+        VectorFlow(couplings=2, hidden=(8,), separate_nets=True, actnorm=False),
+        (1, 1, 2),
+        LABELS,
+    ),
+    "vector beside a map": (VectorFlow(couplings=2, hidden=(8,)), (4, 4, 1), MAP),
+    "scales": (
+        ImageFlow(halvings=1, checkerboard=1, channelwise=1, width=2, blocks=0),
+        (4, 4, 1),
+        None,
+    ),
+    "three scales, labels": (
+        ImageFlow(halvings=2, checkerboard=1, channelwise=1, width=2, blocks=0),
+        (4, 4, 1),
+        LABELS,
+    ),
+    "one scale, plain nets, odd size": (
+        ImageFlow(halvings=0, checkerboard=2, width=2, residual=False, separate_nets=True),
+        (3, 5, 1),
+        None,
+    ),
+    "one scale beside a map": (ImageFlow(halvings=0, checkerboard=1, width=2), (4, 4, 1), MAP),
+}
+
+
+def random_weights(module, *args):
+    """Variables far from the identity that a flow starts as."""
+    variables = jax.jit(module.init)(jax.random.key(0), *args)
+    rng = np.random.default_rng(1)
+    return jax.tree.map(lambda p: p + 0.3 * rng.normal(size=p.shape).astype(np.float32), variables)
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_a_flow_inverts_and_its_log_determinant_is_the_jacobians(name):
+    flow, shape, condition = FLOWS[name]
+    module = flow.module(shape, jnp.float32)
+    x = jax.random.normal(jax.random.key(2), (3, *shape))
+    variables = random_weights(module, x, condition)
+
+    @jax.jit
+    def everything(x):
+        z, log_det = module.apply(variables, x, condition)
+        back, log_det_back = module.apply(variables, z, condition, inverse=True)
+        jacobians = jax.jacrev(lambda x: module.apply(variables, x, condition)[0].sum(0))(x)
+        return z, log_det, back, log_det_back, jacobians
+
+    z, log_det, back, log_det_back, jacobians = everything(x)
+    d = x[0].size
+    assert z.shape == (3, d)
+    assert back.shape == x.shape
+    assert float(jnp.abs(z - x.reshape(3, d)).max()) > 0.2  # no identity
+    np.testing.assert_allclose(back, x, atol=1e-4)
+    np.testing.assert_allclose(log_det_back, -log_det, atol=1e-3)
+    _, expected = np.linalg.slogdet(np.reshape(jacobians, (d, 3, d)).transpose(1, 0, 2))
+    np.testing.assert_allclose(log_det, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["vector", "scales"])
+def test_a_flow_starts_as_the_identity(name):
+    flow, shape, _ = FLOWS[name]
+    module = flow.module(shape, jnp.float32)
+    x = jax.random.normal(jax.random.key(2), (2, *shape))
+    z, log_det = jax.jit(module.apply)(jax.jit(module.init)(jax.random.key(0), x), x)
+    # But for the order of the values.
+    np.testing.assert_allclose(np.sort(z), np.sort(x.reshape(2, -1)), atol=1e-6)
+    np.testing.assert_allclose(log_det, 0.0, atol=1e-6)
+
+
+def test_actnorm_is_set_from_a_batch_where_parameters_may_change():
+    x = 5.0 + 0.1 * jax.random.normal(jax.random.key(0), (64, 3, 3, 2))
+    variables = ActNorm().init(jax.random.key(0), x)
+    np.testing.assert_array_equal(ActNorm().apply(variables, x)[0], x)
+    (y, _), fitted = ActNorm().apply(variables, x, mutable=["params"])
+    for z in (y, ActNorm().apply(fitted, x)[0]):
+        np.testing.assert_allclose(z.mean((0, 1, 2)), 0.0, atol=1e-3)
+        np.testing.assert_allclose(z.var((0, 1, 2)), 1.0, atol=1e-3)
+
+
+def test_every_coupling_of_a_fitted_flow_sees_mean_0_and_variance_1():
+    flow = VectorFlow(couplings=3, hidden=(8,))
+    module = flow.module((1, 1, 4), jnp.float32)
+    x = jnp.exp(jax.random.normal(jax.random.key(0), (200, 1, 1, 4)))
+    _, fitted = module.apply(random_weights(module, x), x, mutable=["params"])
+    _, seen = module.apply(
+        fitted, x, capture_intermediates=lambda layer, _: isinstance(layer, ActNorm)
+    )
+    outputs = [v["__call__"][0][0] for v in seen["intermediates"]["chain"].values()]
+    assert len(outputs) == 3
+    for y in outputs:
+        np.testing.assert_allclose(y.mean(0), 0.0, atol=1e-3)
+        np.testing.assert_allclose(y.var(0), 1.0, atol=1e-3)
+
+
+def test_scales_leave_half_of_the_channels_each():
+    flow = ImageFlow(halvings=2)
+    assert flow.latent_shapes((28, 28, 1)) == [(14, 14, 2), (7, 7, 4), (7, 7, 4)]
+    assert sum(np.prod(s) for s in flow.latent_shapes((32, 32, 3))) == 32 * 32 * 3
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((28, 30, 1), r"halvings is 3, .* 28x30 allow 1: .* Resize\(32\)"),
+        ((27, 27, 1), r"halvings is 3, .* 27x27 allow 0: .* Resize\(32\)"),
+        ((20, 12, 3), r"halvings is 3, .* 20x12 allow 2: .* Resize\(\(24, 16\)\)"),
+        ((1, 1, 2), "take VectorFlow for points"),
+    ],
+)
+def test_images_that_cannot_be_halved_are_refused(shape, message):
+    model = RealNVP(flow=ImageFlow(halvings=3))
+    with pytest.raises(ConfigError, match=message) as caught:
+        jax.eval_shape(lambda key: model.init(lambda name: key, DataSpec(shape)), jax.random.key(0))
+    assert "\n" not in str(caught.value)
+
+
+def test_impossible_flows_are_refused_when_built():
+    with pytest.raises(ConfigError, match="ImageFlow has no coupling"):
+        ImageFlow(checkerboard=0, halvings=0)
+    with pytest.raises(ConfigError, match=r"VectorFlow\.couplings must be greater than 0"):
+        VectorFlow(couplings=0)
+    with pytest.raises(ConfigError, match="log_scale_limit must be greater than 0"):
+        ImageFlow(log_scale_limit=0.0)
+    with pytest.raises(ConfigError, match="2 values or more"):
+        VectorFlow().check((1, 1, 1))
