@@ -54,7 +54,7 @@ class UNet(Denoiser):
 
     def quick(self) -> "UNet":
         return dataclasses.replace(
-            self, channels=4 * self.num_heads, multipliers=(1, 1), num_blocks=1, attention=()
+            self, channels=4 * self.num_heads, multipliers=(1,), num_blocks=1, attention=()
         )
 
 

@@ -220,9 +220,9 @@ def test_only_the_decoders_step_moves_its_scale():
     plain = dataclasses.replace(model, learn_decoder_scale=False)
     plain_state = state.replace(params={"network": state.params["network"]})
     plain_state = plain_state.replace(opt_state=plain.optimizer.build().init(plain_state.params))
-    rngs = rngs_from_seed(3)
-    new, metrics = model.update(state, batch_of(TINY), rngs)
-    same, plain_metrics = plain.update(plain_state, batch_of(TINY), rngs)
+    rngs, batch = rngs_from_seed(3), batch_of(TINY, 60)  # so many that one is at step 1
+    new, metrics = model.update(state, batch, rngs)
+    same, plain_metrics = plain.update(plain_state, batch, rngs)
     chex.assert_trees_all_close(new.params["network"], same.params["network"], rtol=1e-6)
     np.testing.assert_allclose(metrics["loss"], plain_metrics["loss"], rtol=1e-6)
     np.testing.assert_allclose(metrics["loss"], metrics["mse"], rtol=1e-6)
