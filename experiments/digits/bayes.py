@@ -1,0 +1,21 @@
+"""A Gaussian for each class of real 8x8 digits, and Bayes' rule: fitted in one step.
+
+Paper: Fisher 1936, "The use of multiple measurements in taxonomic problems"
+Command: gm-jax train digits/bayes
+Minutes: 0.2 (2 CPU cores)
+Score: test error 2.0 %; 2.59 bits/dim (bound)
+"""
+
+from gm_jax.data import Data, Digits
+from gm_jax.experiment import Experiment, Training
+from gm_jax.models.bayes import Bayes
+
+
+def get_config() -> Experiment:
+    return Experiment(
+        data=Data(
+            source=Digits(), train="train[:90%]", valid="train[90%:]", test="test", batch_size=1347
+        ),
+        model=Bayes(shrinkage=0.03, variance_floor=1e-4),
+        training=Training(num_steps=1, log_every=1, eval_every=1, sample_every=1),
+    )

@@ -1,0 +1,25 @@
+"""Mixtures of Gaussians on real 8x8 digits, one for each class: samples by label, and a classifier.
+
+A batch is the whole training set, so that each step is one iteration of EM.
+
+Paper: Dempster, Laird & Rubin 1977, "Maximum likelihood from incomplete data via the EM algorithm"
+Command: gm-jax train digits/gmm
+Minutes: 0.5 (2 CPU cores)
+Score: test error 1.3 %; 2.60 bits/dim (bound)
+"""
+
+from gm_jax.data import Data, Digits
+from gm_jax.experiment import Experiment, Training
+from gm_jax.models.gmm import GMM
+
+
+def get_config() -> Experiment:
+    return Experiment(
+        data=Data(
+            source=Digits(), train="train[:90%]", valid="train[90%:]", test="test", batch_size=1347
+        ),
+        model=GMM(num_components=2, per_class=True, shrinkage=0.1, variance_floor=1e-4),
+        training=Training(
+            num_steps=20, log_every=1, eval_every=5, checkpoint_every=5, sample_every=5
+        ),
+    )

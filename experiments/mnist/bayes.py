@@ -1,0 +1,27 @@
+"""A full Gaussian for each class of MNIST, and Bayes' rule: one pass over the data is the fit.
+
+The variance floor is a choice between two ends. This one, 0.05 on [0, 1], is for the classifier;
+--model.variance-floor 1e-6 --model.shrinkage 0.0003 is for the likelihood (4.28 validation bits/dim,
+but an error of 17 %).
+
+Paper: Fisher 1936, "The use of multiple measurements in taxonomic problems"
+Command: gm-jax train mnist/bayes
+Minutes: 2 (2 CPU cores, busy)
+Score: test error 4.33 %; 7.45 bits/dim (bound)
+"""
+
+from gm_jax.data import Data, Tfds
+from gm_jax.experiment import Experiment, Training
+from gm_jax.models.bayes import Bayes
+
+
+def get_config() -> Experiment:
+    return Experiment(
+        data=Data(
+            source=Tfds("mnist"), train="train[:55000]", valid="train[55000:]", batch_size=5000
+        ),
+        model=Bayes(variance_floor=0.05),
+        training=Training(  # 11 batches are an epoch
+            num_steps=11, log_every=1, eval_every=11, checkpoint_every=11, sample_every=11
+        ),
+    )
