@@ -1,12 +1,12 @@
 """A full Gaussian for each class of MNIST, and Bayes' rule: one pass over the data is the fit.
 
 The variance floor is a choice between two ends. This one, 0.05 on [0, 1], is for the classifier;
---model.variance-floor 1e-6 --model.shrinkage 0.0003 is for the likelihood (4.28 validation bits/dim,
-but an error of 17 %).
+--model.variance-floor 1e-6 --model.shrinkage 0.0003 is for the likelihood: 4.28 bits/dim on
+2,500 validation images, but an error of 17 %.
 
 Paper: Fisher 1936, "The use of multiple measurements in taxonomic problems"
 Command: gm-jax train mnist/bayes
-Minutes: 2 (2 CPU cores, busy)
+Minutes: 2.5 (2 CPU cores, busy; 0.7 of CPU time)
 Score: test error 4.33 %; 7.45 bits/dim (bound)
 """
 

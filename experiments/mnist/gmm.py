@@ -7,7 +7,7 @@ and their sufficient statistics.
 
 Paper: Dempster, Laird & Rubin 1977, "Maximum likelihood from incomplete data via the EM algorithm"
 Command: gm-jax train mnist/gmm
-Minutes: 7 for 2 of the 10 iterations (2 CPU cores, busy); not run in full yet
+Minutes: 8 for 2 of the 10 iterations (2 CPU cores, very busy); not run in full yet
 Score: test 4.35 bits/dim (bound), error 11.2 %, after 2 iterations
 """
 

@@ -5,7 +5,7 @@ samples/step_*_density.png.
 
 Paper: Dempster, Laird & Rubin 1977, "Maximum likelihood from incomplete data via the EM algorithm"
 Command: gm-jax train toy/gmm_1d
-Minutes: 0.5 (2 CPU cores, most of it the pictures)
+Minutes: 1 (2 CPU cores, busy; most of it the pictures)
 Score: test -log p 1.933 nats (exact); that of the true mixture is 1.928
 """
 
