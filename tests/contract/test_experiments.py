@@ -64,14 +64,17 @@ def quick(images):
     return get
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_fit_evaluate_sample_save_resume(name, quick, tmp_path):
-    experiment = quick(name)
-    assert isinstance(experiment.model, Model)
-    run = gm_jax.fit(experiment, tmp_path / "straight")
-    spec = run.spec
+def small_ones_first(name):
+    """The rest of the resumed runs takes minutes: `make slow`. Their families are among these."""
+    small = name.startswith(("digits/", "toy/"))
+    return pytest.param(name, marks=() if small else pytest.mark.slow)
 
-    # Half the steps, then the other half: the same bits in every leaf, the same record.
+
+@pytest.mark.parametrize("name", map(small_ones_first, EXPERIMENTS))
+def test_resume(name, quick, tmp_path):
+    """Half the steps, then the other half: the same bits in every leaf, the same record."""
+    experiment = quick(name)
+    run = gm_jax.fit(experiment, tmp_path / "straight")
     half = dataclasses.replace(
         experiment, training=dataclasses.replace(experiment.training, num_steps=2)
     )
@@ -88,6 +91,14 @@ def test_fit_evaluate_sample_save_resume(name, quick, tmp_path):
         return [{k: v for k, v in line.items() if k != "time"} for line in lines]
 
     assert record("straight") == record("resumed")
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_fit_evaluate_sample_open(name, quick, tmp_path):
+    experiment = quick(name)
+    assert isinstance(experiment.model, Model)
+    run = gm_jax.fit(experiment, tmp_path / "straight")
+    spec = run.spec
 
     # Opened again it gives the same figures.
     again = gm_jax.open(tmp_path / "straight")
