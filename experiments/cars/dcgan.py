@@ -5,8 +5,8 @@ On a CPU: --data.batch-size 64 --model.generator.width 32 --model.discriminator.
 
 Paper: Radford et al. 2016, arXiv:1511.06434
 Command: gm-jax train cars/dcgan
-Minutes: ?
-Score: ?
+Minutes: not run yet: the set is not at hand; for an accelerator
+Score: not measured yet
 """
 
 from gm_jax.data import HorizontalFlip, ImageData

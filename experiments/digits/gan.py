@@ -1,9 +1,9 @@
-"""DCGAN's small sibling on real 8x8 digits: dense networks, two minutes on a laptop.
+"""GAN with dense networks on real 8x8 digits: a minute on a laptop.
 
 Paper: Goodfellow et al. 2014, arXiv:1406.2661
 Command: gm-jax train digits/gan
-Minutes: 2 (2 CPU cores)
-Score: no likelihood: look at the samples
+Minutes: 1 (2 CPU cores)
+Score: no likelihood; all 10 digits among 5,000 samples, read by digits/classifier
 """
 
 from gm_jax.data import Data, Digits

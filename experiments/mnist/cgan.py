@@ -2,11 +2,20 @@
 
 gm-jax sample runs/mnist/cgan --label 7
 
+The reference's smaller networks, 110-256-784 and 794-128-1, Adam 1e-4, without batch norm, dropout,
+decay or average, reached 86.3 % of labels here:
+--model.generator.hidden 256 --model.generator.norm none --model.discriminator.hidden 128
+--model.discriminator.dropout 0 --model.generator-optimizer.learning-rate 1e-4
+--model.discriminator-optimizer.learning-rate 1e-4 --model.generator-optimizer.schedule constant
+--model.discriminator-optimizer.schedule constant --model.generator-optimizer.ema-decay None
+
 Paper: Mirza & Osindero 2014, arXiv:1411.1784
 Command: gm-jax train mnist/cgan
 Minutes: ?
 Score: ?
 """
+
+import dataclasses
 
 from gm_jax.data import Data, Tfds
 from gm_jax.experiment import Experiment, Training
@@ -17,14 +26,15 @@ from gm_jax.optimizer import Optimizer
 
 
 def get_config() -> Experiment:
+    adam = Optimizer(learning_rate=2e-4, b1=0.5, schedule="cosine", decay_steps=43_000)
     return Experiment(
         data=Data(source=Tfds("mnist"), train="train[:55000]", valid="train[55000:]"),
         model=CGAN(
-            generator=DenseGenerator(hidden=(256,)),  # 110-256-784
-            discriminator=DenseDiscriminator(hidden=(128,)),  # 794-128-1
+            generator=DenseGenerator(hidden=(256, 512), norm="batch"),
+            discriminator=DenseDiscriminator(hidden=(512, 256), dropout=0.3),
             latent_dim=100,
-            generator_optimizer=Optimizer(learning_rate=1e-4, b1=0.5),
-            discriminator_optimizer=Optimizer(learning_rate=1e-4, b1=0.5),
+            generator_optimizer=dataclasses.replace(adam, ema_decay=0.999),
+            discriminator_optimizer=adam,
         ),
         training=Training(
             num_steps=43_000,  # 100 epochs
