@@ -93,7 +93,13 @@ def test_resume(name, quick, tmp_path):
     assert record("straight") == record("resumed")
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+def small_unets_first(name):
+    """U-Nets take a minute each to compile: digits/ddpm_unet stands for the others."""
+    large = name in ("cifar10/ddpm", "mnist/ddpm", "mnist12/ddpm_unet")
+    return pytest.param(name, marks=pytest.mark.slow if large else ())
+
+
+@pytest.mark.parametrize("name", map(small_unets_first, EXPERIMENTS))
 def test_fit_evaluate_sample_open(name, quick, tmp_path):
     experiment = quick(name)
     assert isinstance(experiment.model, Model)
