@@ -8,6 +8,7 @@ import math
 
 import chex
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -25,6 +26,7 @@ from gm_jax.model import (
     SampleMeans,
     Samples,
 )
+from gm_jax.rng import rngs_from_seed
 from gm_jax.training.records import read_records
 
 EXPERIMENTS = [e.name for e in find_experiments()]
@@ -64,13 +66,53 @@ def quick(images):
     return get
 
 
-def small_ones_first(name):
-    """The rest of the resumed runs takes minutes: `make slow`. Their families are among these."""
-    small = name.startswith(("digits/", "toy/"))
-    return pytest.param(name, marks=() if small else pytest.mark.slow)
+# What takes a minute or two in all: every family, and every kind of data. The others are compiled
+# by `make slow` only; their shapes are checked here without compiling.
+COMPILED = {
+    "cifar10/ae",
+    "cifar10/dcgan",
+    "folder/vae",
+    "mnist/denoising_ae",
+    "mnist/vae_binarized",
+    "mnist12/gan",
+    "railway/vae",
+}
 
 
-@pytest.mark.parametrize("name", map(small_ones_first, EXPERIMENTS))
+def small(name):
+    return name.startswith(("digits/", "toy/"))
+
+
+def unless_slow(run_here):
+    """Every experiment, of which those that `run_here` says no to are left to `make slow`."""
+    return [pytest.param(n, marks=() if run_here(n) else pytest.mark.slow) for n in EXPERIMENTS]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_shapes(name, quick):
+    """An update leaves the state as it is, figures are per example, samples are images."""
+    experiment = quick(name)
+    model, spec = experiment.model, experiment.data.spec
+    num = experiment.data.batch_size
+    dtype = jnp.float32 if spec.continuous else jnp.uint8
+    batch = {"image": jax.ShapeDtypeStruct((num, *spec.shape), dtype)}
+    for key in ("label", "index"):
+        batch[key] = jax.ShapeDtypeStruct((num,), jnp.int32)
+    rngs = rngs_from_seed(0)
+    state = jax.eval_shape(lambda: model.init(rngs, spec))
+    after, metrics = jax.eval_shape(model.update, state, batch, rngs)
+    chex.assert_trees_all_equal_shapes_and_dtypes(after, state)
+    assert "loss" in metrics
+    chex.assert_shape(list(metrics.values()), ())
+    figures = jax.eval_shape(model.evaluate, state, batch, rngs)
+    chex.assert_shape(list(figures.values()), (num,))
+    if isinstance(model, Samples):
+        sample = jax.eval_shape(lambda s: model.sample(s, rngs, 3), state)
+        chex.assert_shape(sample, (3, *spec.shape))
+        assert sample.dtype == dtype
+
+
+@pytest.mark.parametrize("name", unless_slow(small))
 def test_resume(name, quick, tmp_path):
     """Half the steps, then the other half: the same bits in every leaf, the same record."""
     experiment = quick(name)
@@ -93,13 +135,7 @@ def test_resume(name, quick, tmp_path):
     assert record("straight") == record("resumed")
 
 
-def small_unets_first(name):
-    """U-Nets take a minute each to compile: digits/ddpm_unet stands for the others."""
-    large = name in ("cifar10/ddpm", "mnist/ddpm", "mnist12/ddpm_unet")
-    return pytest.param(name, marks=pytest.mark.slow if large else ())
-
-
-@pytest.mark.parametrize("name", map(small_unets_first, EXPERIMENTS))
+@pytest.mark.parametrize("name", unless_slow(lambda n: small(n) or n in COMPILED))
 def test_fit_evaluate_sample_open(name, quick, tmp_path):
     experiment = quick(name)
     assert isinstance(experiment.model, Model)
