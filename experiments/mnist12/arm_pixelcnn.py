@@ -1,0 +1,46 @@
+"""PixelCNN on 12x12 digits of 16 levels.
+
+A masked 11x11 convolution to 128 channels, 5 residual blocks (1x1 to 64, masked 3x3, 1x1) and two
+1x1 convolutions before the logits; 318k parameters. The reference trained
+on 2,000 images, which these overrides repeat:
+--data.train "train[:1900]" --data.valid "train[1900:2000]" --training.eval-every 30
+
+Paper: van den Oord et al. 2016, arXiv:1601.06759
+Command: gm-jax train mnist12/arm_pixelcnn
+Minutes: not run in full yet
+Score: not run in full yet; the reference, from 2,000 images: 0.936 bits/dim (validation)
+"""
+
+from gm_jax.data import Data, Quantize, Resize, Tfds
+from gm_jax.experiment import Evaluation, Experiment, Training
+from gm_jax.models.pixelcnn import PixelCNN
+from gm_jax.optimizer import Optimizer
+
+
+def get_config() -> Experiment:
+    return Experiment(
+        data=Data(
+            source=Tfds("mnist"),
+            train="train[:55000]",
+            valid="train[55000:]",
+            transforms=(Resize(12), Quantize(16)),
+            batch_size=64,
+        ),
+        model=PixelCNN(
+            channels=128,
+            first_kernel=11,
+            kernel_size=3,
+            num_blocks=5,
+            output_layers=2,
+            optimizer=Optimizer(name="adamax", learning_rate=5e-4),
+        ),
+        training=Training(
+            num_steps=430_000,  # 500 epochs at most
+            log_every=860,
+            eval_every=860,
+            checkpoint_every=0,
+            sample_every=8600,
+            patience=20,
+        ),
+        evaluation=Evaluation(checkpoint="best"),
+    )
