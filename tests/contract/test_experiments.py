@@ -32,6 +32,14 @@ from gm_jax.training.records import read_records
 EXPERIMENTS = [e.name for e in find_experiments()]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compile_quickly():
+    """Nothing here is run for long: a third of the time goes with XLA's costly passes."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 def plain(state):
     """The leaves of a state as NumPy arrays, the key as its words."""
     state = state.replace(key=jax.random.key_data(state.key))
