@@ -140,6 +140,46 @@ class Reconstruct:
 
 
 @dataclasses.dataclass(frozen=True)
+class Inpaint:
+    """Keep one half of images, and draw the other half several times.
+
+    Autoregressive families draw in raster order: what is known below or to the right of a value has
+    no part in it, so that --known top shows most. Example: gm-jax inpaint runs/digits/arm_cnn1d
+    """
+
+    run: tyro.conf.Positional[Path]
+    """Folder of the run."""
+    num: int = 10
+    """How many images of the split."""
+    completions: int = 4
+    """Draws of each image."""
+    split: str = "test"
+    """train, valid, test, or a split expression."""
+    known: Literal["top", "bottom", "left", "right"] = "top"
+    """The half that is kept."""
+    seed: int = 0
+    """Same seed, same completions."""
+    step: str | None = None
+    """Checkpoint: a step, "latest" or "best" (default: what the experiment names)."""
+    out: Path | None = None
+    """A .png file (default: samples/inpainting_top.png in the run)."""
+
+    def act(self) -> None:
+        from gm_jax.commands import run_inpainting
+
+        run_inpainting(
+            self.run,
+            self.num,
+            self.completions,
+            self.split,
+            self.known,
+            self.seed,
+            self.step,
+            self.out,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
 class Interpolate:
     """Draw lines of images between pairs of images, or of latents.
 
@@ -234,6 +274,7 @@ COMMANDS: dict[str, Any] = {
     "evaluate": Evaluate,
     "sample": Sample,
     "reconstruct": Reconstruct,
+    "inpaint": Inpaint,
     "interpolate": Interpolate,
     "animate": Animate,
     "list": List,

@@ -32,7 +32,7 @@ from gm_jax.viz.animation import (
     there_and_back,
 )
 from gm_jax.viz.curves import plot_curves
-from gm_jax.viz.grids import image_grid, save_png, side_by_side, unit_to_pixels
+from gm_jax.viz.grids import image_grid, save_png, side_by_side, to_pixels, unit_to_pixels
 from gm_jax.whole_file import replacing
 
 # In the order they are shown in; figures not named here come last.
@@ -284,6 +284,51 @@ def run_reconstruction(
     grid = side_by_side([originals, run.reconstruct(batch)], run.spec.num_levels)
     save_grid(out, grid)
     say("pictures", f"{out} · {len(originals)} images above their reconstructions")
+
+
+def run_inpainting(
+    folder: Path,
+    num: int,
+    completions: int,
+    split: str,
+    known: str,
+    seed: int,
+    step: str | None,
+    out: Path | None,
+) -> None:
+    """A row of originals, a row of what is kept of them, and rows of completions."""
+    run = open_run(folder, parse_step(step))
+    out = RunFolder(folder).samples / f"inpainting_{known}.png" if out is None else out
+    check_out(out, ".png")
+    check_images(run)
+    if completions < 1:
+        raise UserError(f"--completions must be at least 1, not {completions}")
+    batch = run.batch(num, split)
+    originals = batch["image"]
+    mask = np.broadcast_to(half(known, *run.spec.shape[:2]), originals.shape[:-1])  # [N, H, W]
+    labels = batch["label"] if getattr(run.model, "conditional", False) else None
+    times = (completions, *(1,) * (originals.ndim - 1))
+    drawn = run.inpaint(
+        np.tile(originals, times),
+        np.tile(mask, times[:-1]),
+        seed,
+        None if labels is None else np.tile(labels, completions),
+    )
+    pixels = to_pixels(originals, run.spec.num_levels)
+    kept = np.where(mask[..., None], pixels, np.uint8(128))
+    rows = [pixels, kept, *np.split(to_pixels(drawn, run.spec.num_levels), completions)]
+    save_grid(out, side_by_side(rows, 256))
+    say(
+        "pictures",
+        f"{out} · {len(originals)} images, the {known} half of each, {completions} completions",
+    )
+
+
+def half(known: str, height: int, width: int) -> np.ndarray:
+    """Which pixels lie in the top, bottom, left or right half, bool [1, H, W]."""
+    row, column = np.mgrid[:height, :width]
+    top, left = row < height / 2, column < width / 2
+    return {"top": top, "bottom": ~top, "left": left, "right": ~left}[known][None]
 
 
 def run_interpolation(

@@ -148,6 +148,17 @@ class HasLogProb(Protocol):
 
 
 @runtime_checkable
+class Inpaints(Protocol):
+    """Can keep what is known of an image, and draw the rest."""
+
+    def inpaint(
+        self, state: TrainState, rngs: Rngs, image: Array, known: Array, condition: Any = None
+    ) -> Array:
+        """uint8 levels [B, H, W, C]; `known` is bool, [B, H, W] or [B, H, W, C]."""
+        ...
+
+
+@runtime_checkable
 class HasDensity(Protocol):
     """Can say how dense points lie anywhere, so that the density itself can be drawn."""
 

@@ -27,6 +27,7 @@ from gm_jax.model import (
     Encodes,
     HasLatents,
     HasLogProb,
+    Inpaints,
     Model,
     Reconstructs,
     SampleMeans,
@@ -50,6 +51,7 @@ _ABILITIES: dict[str, Any] = {
     "encode": Encodes,
     "decode": (Encodes, HasLatents),
     "log_prob": HasLogProb,
+    "inpaint": Inpaints,
 }
 
 # Fields that change how a trained model samples, and nothing that was trained.
@@ -141,6 +143,38 @@ class Run:
         """Images through the code and back, uint8 levels [B, H, W, C]."""
         method = self._method("reconstruct")
         return np.asarray(method(self.state, _sample_rngs(seed), self._batch(batch)))
+
+    def inpaint(
+        self, images: Any, known: Any, seed: int = 0, condition: Any = None, **sampling: Any
+    ) -> np.ndarray:
+        """Images completed from what is known of them; the same for the same seed.
+
+        Args:
+          images: uint8 levels [B, H, W, C]; what is not known of them has no part.
+          known: which values are kept, bool [B, H, W] or [B, H, W, C].
+          seed: of the draw.
+          condition: labels [B], or one label for all, for a family that was trained with them.
+          sampling: as in `sample`.
+
+        Returns:
+          uint8 levels [B, H, W, C].
+
+        Raises:
+          UserError: what the family cannot do, or a mask that does not fit the images.
+        """
+        if sampling:
+            return self._sampling(sampling).inpaint(images, known, seed, condition)
+        method = self._method("inpaint")
+        image = np.asarray(self._batch(images)["image"])
+        known = np.asarray(known)
+        if known.dtype != bool or known.shape not in (image.shape, image.shape[:-1]):
+            batch, *rest = image.shape
+            raise UserError(
+                f"known must be bool [{batch}, {', '.join(map(str, rest[:-1]))}], with a last axis "
+                f"of {rest[-1]} or without, not {known.dtype} {list(known.shape)}"
+            )
+        labels = self._labels(condition, len(image))
+        return np.asarray(method(self.state, _sample_rngs(seed), image, known, labels))
 
     def encode(self, batch: Any) -> np.ndarray:
         """Codes, [B, ...]."""

@@ -71,7 +71,7 @@ def sample_plain(logits_of: Logits, draws: Draws) -> Array:
 
     def position(d: Array, x: Array) -> Array:
         logits = lax.dynamic_index_in_dim(logits_of(x), d, 1, keepdims=False)
-        return x.at[:, d].set(draws.level(d, logits))
+        return _placed(x, d, draws.level(d, logits))
 
     x: Array = lax.fori_loop(0, draws.num_dims, position, draws.start)
     return x
@@ -103,7 +103,7 @@ def sample_cached(
             x, cache = carry
             d = r * length + i
             logits, cache = logits_at(cache, x, d)
-            return x.at[:, d].set(draws.level(d, logits)), cache
+            return _placed(x, d, draws.level(d, logits)), cache
 
         x, cache = carry
         return lax.fori_loop(0, length, position, (x, begin_row(cache, x, r)))
@@ -132,3 +132,9 @@ def sample_predictive(logits_of: Logits, draws: Draws) -> tuple[Array, Array]:
         goes_on, improve, (draws.start, jnp.asarray(True), jnp.zeros((), jnp.int32))
     )
     return x, calls
+
+
+def _placed(x: Array, d: Array, level: Array) -> Array:
+    """x [B, D] with the levels [B] at position d."""
+    # Not x.at[:, d].set, which scatters, and does not write in place.
+    return lax.dynamic_update_index_in_dim(x, level, d, 1)

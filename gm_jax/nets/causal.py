@@ -64,8 +64,8 @@ class CausalConv(nn.Module):
             )
             return y + bias.reshape(1, 1, -1)
         ring = self.variable("cache", "ring", jnp.zeros, (reach, len(x), channels), x.dtype)
-        ring.value = ring.value.at[at % reach].set(x[:, 0])
-        taps = [ring.value[(at - t * d) % reach] for t in reversed(range(k))]  # k of [B, C]
+        ring.value = lax.dynamic_update_index_in_dim(ring.value, x[:, 0], at % reach, 0)
+        taps = [_slot(ring.value, at - t * d) for t in reversed(range(k))]  # k of [B, C]
         return _dot(taps, kernel, bias)[:, None]
 
 
@@ -188,12 +188,15 @@ class RowConv(nn.Module):
 
         if self.strict:
             padded = jnp.pad(x, ((0, 0), (reach, 0), (0, 0), (0, 0)))
-            rows = [padded[:, at.row + i * d] for i in range(self.num_rows)]  # [B, W, C] each
+            rows = [
+                lax.dynamic_index_in_dim(padded, at.row + i * d, 1, keepdims=False)
+                for i in range(self.num_rows)
+            ]  # [B, W, C] each
         else:
             size = (reach, len(x), at.width, channels)
             ring = self.variable("cache", "rows", jnp.zeros, size, x.dtype)
-            ring.value = ring.value.at[at.row % reach].set(x[:, 0])
-            rows = [ring.value[(at.row - i * d) % reach] for i in reversed(range(self.num_rows))]
+            ring.value = lax.dynamic_update_index_in_dim(ring.value, x[:, 0], at.row % reach, 0)
+            rows = [_slot(ring.value, at.row - i * d) for i in reversed(range(self.num_rows))]
         taps = []
         for row in rows:
             row = jnp.pad(row, ((0, 0), (side, side), (0, 0)))
@@ -205,6 +208,12 @@ def gate(x: Array) -> Array:
     """tanh(a) sigmoid(b) of the halves a, b of the channels: [..., 2 F] -> [..., F]."""
     a, b = jnp.split(x, 2, axis=-1)
     return jnp.tanh(a) * nn.sigmoid(b)
+
+
+def _slot(ring: Array, i: Array) -> Array:
+    """What a ring buffer [R, ...] holds of index i: [...]."""
+    slot: Array = lax.dynamic_index_in_dim(ring, i % len(ring), 0, keepdims=False)
+    return slot
 
 
 def _dot(taps: list[Array], kernel: Array, bias: Array) -> Array:
