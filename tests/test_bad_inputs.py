@@ -45,6 +45,21 @@ TINY_CLASSIFIER = (
     "--training.num-steps 2 --training.log-every 1 --data.batch-size 8 --data.limit 24 "
     "--model.features 4 --model.dense 4"
 )
+# The same for toy/ddpm.
+TINY_DDPM = (
+    "--training.num-steps 2 --training.log-every 1 --training.sample-every 0 --data.batch-size 8 "
+    "--data.limit 24 --model.network.hidden 4 --evaluation.num-samples 0"
+)
+ODD_FLOW = """
+from gm_jax.data import Data, Resize
+from gm_jax.experiment import Experiment
+from gm_jax.models.realnvp import RealNVP
+from gm_jax.nets.flows import ImageFlow
+
+def get_config():
+    data = Data(transforms=(Resize(7),))
+    return Experiment(data=data, model=RealNVP(flow=ImageFlow(halvings=2)))
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -490,6 +505,49 @@ CASES = {
             note="the digits have no labels",
         ),
     ],
+    "Likelihoods, flows and diffusion": [
+        case("train digits/arm_cnn1d --model.sampler fast", "cached, predictive, plain"),
+        case("train digits/arm_pixelcnn --model.first-kernel 4", "first_kernel must be odd, not 4"),
+        case(
+            "train digits/arm_pixelcnn",
+            "PixelCNN.conditional needs labels, and these data have none",
+            given=no_labels,
+            note="the digits have no labels",
+        ),
+        case(
+            "train c.py",
+            "ImageFlow.halvings is 2, but images of 7x7 allow 0",
+            "Resize(8)",
+            given=config(ODD_FLOW),
+            note="Resize(7), and ImageFlow(halvings=2)",
+        ),
+        case(
+            "train digits/realnvp --model.alpha 0.6", "RealNVP.alpha must be in (0, 0.5), not 0.6"
+        ),
+        case("train toy/gmm --model.variance-floor 0", "variance_floor must be greater than 0"),
+        case(
+            "train digits/gmm --model.variance-floor 1e-30 --model.shrinkage 0 "
+            "--data.batch-size 24 --data.limit 24 --training.num-steps 1",
+            "singular: try a larger --model.variance-floor",
+            note="24 images for covariances of 64 values",
+            starts=True,
+        ),
+        case(
+            "train toy/ddpm --model.num-steps 40 --model.beta-range 1e-4 0.02",
+            "the noise schedule leaves signal at its end: ᾱ_T is 0.66",
+        ),
+        case("train toy/ddpm --model.guidance 2", "guidance needs a model that was trained with"),
+        case(
+            "sample runs/ddpm --sampler ddim --sampler-steps 201",
+            "DDPM.sampler_steps must be at most the 200 steps",
+        ),
+        case("sample runs/ddpm --eta 0.5", "DDPM.eta has no part in the sampler ancestral"),
+        case("sample runs/ddpm --label 3", "trained without labels", "--label"),
+        case("sample runs/ddpm --truncation 0.5", "can't be truncated"),
+        case("sample runs/vae --sampler ddim", "VAE"),
+        case("inpaint runs/vae", "VAE can't inpaint"),
+        case("inpaint runs/vae --known middle", "--known must be one of top, bottom, left, right"),
+    ],
     "Where the output goes": [
         case("sample runs/vae --out x.jpg", "x.jpg: the file must end in .png or .npz"),
         case("reconstruct runs/vae --out x.npz", "x.npz: the file must end in .png"),
@@ -653,12 +711,13 @@ def train_quietly(typed, tiny=TINY):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A folder with runs/vae, runs/ae and runs/classifier, each trained for 2 steps."""
+    """A folder with runs/vae, runs/ae, runs/classifier and runs/ddpm, trained for 2 steps each."""
     folder = tmp_path_factory.mktemp("home")
     with contextlib.chdir(folder):
         train_quietly(f"{V} --run runs/vae")
         train_quietly(f"{A} --run runs/ae")
         train_quietly("train digits/classifier --run runs/classifier", TINY_CLASSIFIER)
+        train_quietly("train toy/ddpm --run runs/ddpm", TINY_DDPM)
     return folder
 
 
@@ -714,9 +773,9 @@ def page(given):
         "",
         "    WRITE_ERRORS_DOC=1 .venv/bin/python -m pytest tests/test_bad_inputs.py",
         "",
-        "`runs/vae`, `runs/ae` and `runs/classifier` are runs of `digits/vae`, `digits/ae` and",
-        "`digits/classifier`, trained for 2 steps on 24 images; where they are trained on, the",
-        "options that make them so small are left out.",
+        "`runs/vae`, `runs/ae`, `runs/classifier` and `runs/ddpm` are runs of `digits/vae`,",
+        "`digits/ae`, `digits/classifier` and `toy/ddpm`, trained for 2 steps on 24 examples;",
+        "where they are trained on, the options that make them so small are left out.",
     ]
     for title, cases in CASES.items():
         lines += ["", f"## {title}", "", "| typed | where | answered |", "| --- | --- | --- |"]
