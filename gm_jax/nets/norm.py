@@ -1,5 +1,6 @@
-"""Normalization by name, and kernels' initial values, for the networks of adversarial games."""
+"""Normalization by name or in groups, and kernels' initial values."""
 
+import math
 from typing import Any, Literal
 
 import flax.linen as nn
@@ -10,6 +11,7 @@ NormName = Literal["none", "batch", "layer"]
 
 _MOMENTUM = 0.9  # of the running statistics that sampling uses
 _EPSILON = 1e-5
+_MOST_GROUPS, _LEAST_CHANNELS_A_GROUP = 32, 4
 
 
 class Norm(nn.Module):
@@ -40,6 +42,12 @@ class Norm(nn.Module):
                 epsilon=_EPSILON, dtype=self.dtype, reduction_axes=axes, feature_axes=-1
             )(x)
         return x
+
+
+def group_norm(channels: int, dtype: Any = jnp.float32) -> nn.GroupNorm:
+    """Wu & He 2018, arXiv:1803.08494: 32 groups, or as many as leave 4 channels to each."""
+    most = max(channels // _LEAST_CHANNELS_A_GROUP, 1)
+    return nn.GroupNorm(math.gcd(_MOST_GROUPS, most), dtype=dtype)
 
 
 def kernel_init(scale: float | None) -> Any:

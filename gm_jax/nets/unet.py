@@ -5,7 +5,6 @@ size, and self-attention on the maps that are small enough.
 """
 
 import dataclasses
-import math
 from typing import Any
 
 import flax.linen as nn
@@ -13,10 +12,11 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.errors import ConfigError, check_fraction, check_positive
+from gm_jax.nets.attention import SelfAttention
 from gm_jax.nets.conv import Conv
 from gm_jax.nets.denoisers import Denoiser, Shape, StepEmbedding
+from gm_jax.nets.norm import group_norm
 
-_MOST_GROUPS, _LEAST_CHANNELS_A_GROUP = 32, 4
 _KERNEL_INIT = nn.initializers.variance_scaling(1.0, "fan_avg", "uniform")
 _ZERO = nn.initializers.zeros
 
@@ -97,7 +97,7 @@ class UNetNet(nn.Module):
                 height, breadth = skips[-1].shape[1:3]
                 # An odd map was halved upwards: what is doubled is cropped to it.
                 h = _conv(width, dtype)(_doubled(h)[:, :height, :breadth])
-        h = nn.silu(_group_norm(h.shape[-1], dtype)(h))
+        h = nn.silu(group_norm(h.shape[-1], dtype)(h))
         return _conv(self.num_outputs, dtype, init=_ZERO)(h).astype(jnp.float32)
 
 
@@ -114,10 +114,10 @@ class ResidualBlock(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, embedding: jax.Array, train: bool) -> jax.Array:
         channels = x.shape[-1]
-        h = _conv(self.features, self.dtype)(nn.silu(_group_norm(channels, self.dtype)(x)))
+        h = _conv(self.features, self.dtype)(nn.silu(group_norm(channels, self.dtype)(x)))
         told = nn.Dense(self.features, kernel_init=_KERNEL_INIT, dtype=self.dtype)(embedding)
         h += told[:, None, None, :]
-        h = nn.silu(_group_norm(self.features, self.dtype)(h))
+        h = nn.silu(group_norm(self.features, self.dtype)(h))
         h = nn.Dropout(self.dropout, deterministic=not train)(h)
         h = _conv(self.features, self.dtype, init=_ZERO)(h)
         if channels != self.features:
@@ -125,38 +125,8 @@ class ResidualBlock(nn.Module):
         return x + h
 
 
-class SelfAttention(nn.Module):
-    """Every place of [B, H, W, C] looks at all places; added to what is there, 0 at first."""
-
-    num_heads: int
-    dtype: Any
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        batch, height, width, channels = x.shape
-        h = _group_norm(channels, self.dtype)(x).reshape(batch, height * width, channels)
-        query, key, value = (
-            nn.DenseGeneral(
-                (self.num_heads, channels // self.num_heads),
-                kernel_init=_KERNEL_INIT,
-                dtype=self.dtype,
-                name=name,
-            )(h)
-            for name in ("query", "key", "value")
-        )  # [B, H W, heads, C / heads]
-        h = jax.nn.dot_product_attention(query, key, value)
-        out = nn.DenseGeneral(channels, axis=(-2, -1), kernel_init=_ZERO, dtype=self.dtype)(h)
-        return x + out.reshape(x.shape)
-
-
 def _conv(features: int, dtype: Any, strides: int = 1, init: Any = _KERNEL_INIT) -> nn.Module:
     return Conv(features, (3, 3), strides=(strides, strides), kernel_init=init, dtype=dtype)
-
-
-def _group_norm(channels: int, dtype: Any) -> nn.Module:
-    """32 groups, or as many as leave 4 channels to each."""
-    most = max(channels // _LEAST_CHANNELS_A_GROUP, 1)
-    return nn.GroupNorm(math.gcd(_MOST_GROUPS, most), dtype=dtype)
 
 
 def _doubled(x: jax.Array) -> jax.Array:

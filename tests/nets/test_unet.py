@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from gm_jax.errors import ConfigError
-from gm_jax.nets.unet import SelfAttention, UNet
+from gm_jax.nets.attention import SelfAttention
+from gm_jax.nets.unet import UNet
 
 
 def parameters(config, shape, num_classes=None):

@@ -1,0 +1,163 @@
+"""How far forecast frames are from the true ones, as losses that blur less than squared error.
+
+Everything is a mean over the values of an example, on [0, 1], so that the weights of a sum mean
+the same at every size and for every number of frames.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gm_jax.errors import ConfigError, check_not_negative
+from gm_jax.metrics.ssim import ssim
+
+Array = jax.Array
+Features = Callable[[Array], Any]
+"""Images [N, H, W, C] on [0, 1] to a tree of feature maps [N, ...], of a network that is fixed."""
+
+
+def l1_loss(prediction: Array, target: Array) -> Array:
+    """Mean absolute error of [B, ..., H, W, C], [B]."""
+    return _mean(_abs(prediction - target))
+
+
+def l2_loss(prediction: Array, target: Array) -> Array:
+    """Mean squared error of [B, ..., H, W, C], [B]."""
+    return _mean((prediction - target) ** 2)
+
+
+def ssim_loss(prediction: Array, target: Array) -> Array:
+    """1 - SSIM (Wang et al. 2004), window 11, sigma 1.5, the mean over frames.
+
+    Images smaller than the window get the largest odd one that fits. The gradient is finite
+    everywhere, on constant images too, and 0 where the two are equal.
+
+    Args:
+      prediction: on [0, 1], [B, ..., H, W, C].
+      target: the same shape.
+
+    Returns:
+      In [0, 2], [B].
+    """
+    similarity = ssim(_frames(prediction), _frames(target), shrink_window=True)  # [B ...]
+    return _mean(1.0 - similarity.reshape(prediction.shape[:-3]))
+
+
+def gradient_difference_loss(prediction: Array, target: Array) -> Array:
+    """How much the steepness of edges differs (Mathieu et al. 2016, arXiv:1511.05440, eq. 6).
+
+      mean_ij | |Y_i,j - Y_i-1,j| - |X_i,j - X_i-1,j| |  +  the same along j
+
+    with exponent α = 1, and means in place of their sums.
+
+    Args:
+      prediction: X, [B, ..., H, W, C], of at least 2x2 pixels.
+      target: Y, the same shape.
+
+    Returns:
+      At least 0, [B].
+    """
+
+    def along(axis: int) -> Array:  # [B]
+        steep_x, steep_y = (_abs(jnp.diff(v, axis=axis)) for v in (prediction, target))
+        return _mean(_abs(steep_y - steep_x))
+
+    return along(-3) + along(-2)
+
+
+def perceptual_loss(prediction: Array, target: Array, features: Features) -> Array:
+    """Mean squared distance of features (Johnson et al. 2016, arXiv:1603.08155), summed over maps.
+
+    Args:
+      prediction: [B, ..., H, W, C].
+      target: the same shape.
+      features: of a fixed network; no gradient goes to the target's.
+
+    Returns:
+      At least 0, [B].
+    """
+    lead = prediction.shape[:-3]
+    wanted = jax.lax.stop_gradient(features(_frames(target)))
+    distances = jax.tree.map(
+        lambda x, y: _mean(_mean((x - y) ** 2).reshape(lead)),
+        features(_frames(prediction)),
+        wanted,
+    )
+    total: Array = sum(jax.tree.leaves(distances), jnp.zeros(lead[:1]))
+    return total
+
+
+@dataclasses.dataclass(frozen=True)
+class ForecastLoss:
+    """A weighted sum; terms of weight 0 are not computed."""
+
+    ssim: float = 1.0
+    """Weight of 1 - SSIM."""
+    l1: float = 0.0
+    """Weight of the mean absolute error."""
+    l2: float = 0.0
+    """Weight of the mean squared error."""
+    gradient: float = 0.0
+    """Weight of the gradient difference."""
+    perceptual: float = 0.0
+    """Weight of the distance of features, for a model that was given a feature function."""
+
+    def __post_init__(self) -> None:
+        check_not_negative(self, "ssim", "l1", "l2", "gradient", "perceptual")
+        if not any(dataclasses.astuple(self)):
+            raise ConfigError("ForecastLoss needs a weight above 0: all of them are 0")
+
+    def check_features(self, features: Features | None) -> None:
+        """Raises ConfigError where features have a weight, and there are none."""
+        if self.perceptual and features is None:
+            raise ConfigError(
+                f"ForecastLoss.perceptual {self.perceptual:g} needs a feature function, and the "
+                "model has none: leave it 0, or derive a model with `features`"
+            )
+
+    def __call__(self, prediction: Array, target: Array, features: Features | None = None) -> Array:
+        """The sum for each example.
+
+        Args:
+          prediction: on [0, 1], [B, ..., H, W, C].
+          target: the same shape.
+          features: for the perceptual term.
+
+        Returns:
+          [B].
+
+        Raises:
+          ConfigError: a perceptual weight without features.
+        """
+        self.check_features(features)
+        terms = {
+            "ssim": ssim_loss,
+            "l1": l1_loss,
+            "l2": l2_loss,
+            "gradient": gradient_difference_loss,
+        }
+        total = jnp.zeros(prediction.shape[:1])
+        for name, term in terms.items():
+            if weight := getattr(self, name):
+                total += weight * term(prediction, target)
+        if self.perceptual and features is not None:
+            total += self.perceptual * perceptual_loss(prediction, target, features)
+        return total
+
+
+def _abs(x: Array) -> Array:
+    """|x| with gradient 0 at 0, where jnp.abs has 1: no pull away from what is right."""
+    return x * jnp.sign(x)
+
+
+def _frames(x: Array) -> Array:
+    """[B, ..., H, W, C] -> [N, H, W, C]."""
+    return x.reshape(-1, *x.shape[-3:])
+
+
+def _mean(x: Array) -> Array:
+    """Over all axes but the first, [B]."""
+    return x.mean(tuple(range(1, x.ndim)))
