@@ -9,7 +9,7 @@ from gm_jax.data.image_data import ImageData
 from gm_jax.data.image_folder import ImageFolder
 from gm_jax.data.prepared import Prepared, list_prepared
 from gm_jax.data.source import ArrayExamples, Examples, Source
-from gm_jax.data.spec import DataSpec
+from gm_jax.data.spec import DataSpec, Extra
 from gm_jax.data.split import Split, gather
 from gm_jax.data.tfds_source import Tfds
 from gm_jax.data.toy import Clusters, Grid, Ring
@@ -40,6 +40,7 @@ __all__ = [
     "Digits",
     "DynamicBinarize",
     "Examples",
+    "Extra",
     "FixedTransform",
     "Grayscale",
     "Grid",

@@ -10,7 +10,11 @@ import numpy as np
 from gm_jax.data.spec import DataSpec
 
 Example = Mapping[str, Any]
-"""One example: "image" uint8 [H, W, C] (float32 where it is a point), "label" int if any."""
+"""One example: "image" uint8 [H, W, C] (float32 where it is a point), "label" int if any.
+
+Of a sequence, "image" is uint8 [M, H, W, C], the wanted frames. The extras of the spec come beside
+it, by their names.
+"""
 
 
 class Examples(abc.ABC):
@@ -30,7 +34,7 @@ class Examples(abc.ABC):
         return [self[i] for i in indices]
 
     def load(self, start: int, stop: int) -> dict[str, np.ndarray]:
-        """Examples start .. stop - 1 as arrays: "image" [n, H, W, C], "label" int32 [n].
+        """Examples start .. stop - 1 as arrays: "image" [n, H, W, C], "label" int32 [n], extras.
 
         Raises ValueError where the images differ in size.
         """
@@ -38,6 +42,9 @@ class Examples(abc.ABC):
         arrays = {"image": np.stack([np.asarray(e["image"]) for e in examples])}
         if examples and "label" in examples[0]:
             arrays["label"] = np.asarray([e["label"] for e in examples], np.int32)
+        if examples:
+            for name in examples[0].keys() - {"image", "label"}:
+                arrays[name] = np.stack([np.asarray(e[name]) for e in examples])
         return arrays
 
     def load_all(self) -> dict[str, np.ndarray]:
@@ -49,16 +56,30 @@ class ArrayExamples(Examples):
     """Examples that are in memory already: for notebooks, tests and small sets.
 
     Args:
-      images: uint8 [N, H, W, C]; float32 for a spec that is continuous.
+      images: uint8 [N, H, W, C]; float32 for a spec that is continuous; [N, M, H, W, C] for
+        sequences.
       labels: integers [N], or None.
+      extras: further arrays [N, ...] by name, as the spec describes them.
+
+    Raises:
+      ValueError: the arrays are not of the same length.
     """
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray | None = None):
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray | None = None,
+        extras: Mapping[str, np.ndarray] | None = None,
+    ):
         self._arrays = {"image": np.asarray(images)}
         if labels is not None:
             self._arrays["label"] = np.asarray(labels).astype(np.int32)
             if len(labels) != len(images):
                 raise ValueError(f"{len(images)} images, but {len(labels)} labels")
+        for name, array in (extras or {}).items():
+            self._arrays[name] = np.asarray(array)
+            if len(array) != len(images):
+                raise ValueError(f"{len(images)} images, but {len(array)} of {name}")
 
     def __len__(self) -> int:
         return len(self._arrays["image"])

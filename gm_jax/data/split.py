@@ -17,7 +17,10 @@ from gm_jax.rng import rngs_from_seed
 
 NumpyBatch = dict[str, np.ndarray]
 
-_CHUNK = 1024  # examples read at a time, so that large originals need not all be held at once
+# Examples read at a time, so that large originals need not all be held at once; fewer where they
+# are large themselves.
+_CHUNK = 1024
+_CHUNK_BYTES = 2**28
 _WORTH_KEEPING = 4096  # examples: a second or more of decoding
 
 
@@ -25,11 +28,12 @@ def gather(arrays: Mapping[str, jax.Array], indices: jax.Array) -> dict[str, jax
     """The batch of the examples at `indices`, for use inside `jit` on arrays kept on a device.
 
     Args:
-      arrays: "image" uint8 [N, H, W, C] and, where there are labels, "label" int32 [N].
+      arrays: "image" uint8 [N, H, W, C], "label" int32 [N] where there are labels, and the extras
+        of the spec, [N, ...].
       indices: int32 [B], in [0, N).
 
     Returns:
-      "image" [B, H, W, C], "label" [B] if any, and "index" int32 [B].
+      "image" [B, H, W, C], "label" [B] if any, the extras [B, ...], and "index" int32 [B].
     """
     batch = {name: jnp.take(array, indices, axis=0, mode="clip") for name, array in arrays.items()}
     return {**batch, "index": jnp.asarray(indices, jnp.int32)}
@@ -50,8 +54,9 @@ class Split:
       batch_size: B.
       transforms: all of them; `apply_random` takes the random ones.
       resident: whether all of it is in memory.
-      arrays: if resident, "image" uint8 [N, H, W, C] (float32 where they are points) and, where
-        there are labels, "label" int32 [N], after the fixed transforms; else None.
+      arrays: if resident, "image" uint8 [N, H, W, C] (float32 where they are points; [N, M, H, W,
+        C] where they are sequences), "label" int32 [N] where there are labels, and the extras of
+        the spec, after the fixed transforms; else None.
     """
 
     def __init__(
@@ -79,7 +84,7 @@ class Split:
           batch_size: B.
           seed: of the order.
           limit: at most this many examples, the first ones.
-          resident_bytes: the split is held in memory if its images take no more than this.
+          resident_bytes: the split is held in memory if its examples take no more than this.
           num_threads: that read, where the split is streamed.
 
         Raises:
@@ -103,6 +108,8 @@ class Split:
             raise UserError(f"the split {self._title} has no examples")
         self._dtype = np.dtype(np.float32 if spec.continuous else np.uint8)
         example_bytes = self._stored_spec.num_dims * self._dtype.itemsize
+        example_bytes += sum(extra.num_bytes for extra in spec.extras)
+        self._chunk = max(1, min(_CHUNK, _CHUNK_BYTES // example_bytes))
         self.resident = self.num_examples * example_bytes <= resident_bytes
         self.arrays = self._read_all() if self.resident else None
         # Two epochs, because a batch may lie across the end of one.
@@ -124,7 +131,7 @@ class Split:
 
         Returns:
           "image" uint8 [B, H, W, C] (float32 where they are points), "label" int32 [B] if any,
-          and "index" int32 [B].
+          the extras of the spec, and "index" int32 [B].
         """
         return self.batch_of(self.indices_at(step))
 
@@ -190,19 +197,26 @@ class Split:
     def _read(self, indices: np.ndarray) -> NumpyBatch:
         """Reads, transforms and checks the examples at `indices`."""
         image = np.empty((len(indices), *self._stored_spec.shape), self._dtype)
+        extras = {e.name: np.empty((len(indices), *e.shape), e.dtype) for e in self.spec.extras}
         labels = []
-        for start in range(0, len(indices), _CHUNK):
-            chunk = indices[start : start + _CHUNK]
+        for start in range(0, len(indices), self._chunk):
+            chunk = indices[start : start + self._chunk]
             examples = self._examples.take(chunk.tolist())
             self._check_dtype(chunk, examples)
-            image[start : start + len(chunk)] = self._transform([e["image"] for e in examples])
+            self._check_extras(chunk, examples)
+            part = slice(start, start + len(chunk))
+            image[part] = self._transform([e["image"] for e in examples])
             labels += [e["label"] for e in examples if "label" in e]
+            for name, array in extras.items():
+                array[part] = [e[name] for e in examples]
         self._check_values(indices, image)
-        if self._stored_spec.num_classes is None:
-            return {"image": image}
-        label = np.asarray(labels, np.int32)
-        self._check_labels(indices, label)
-        return {"image": image, "label": label}
+        for name, array in extras.items():
+            self._check_extra_values(indices, name, array)
+        arrays = {"image": image, **extras}
+        if self._stored_spec.num_classes is not None:
+            arrays["label"] = np.asarray(labels, np.int32)
+            self._check_labels(indices, arrays["label"])
+        return arrays
 
     def _transform(self, images: list[np.ndarray]) -> np.ndarray:
         if all(self._source_spec.shape[:2]):
@@ -214,17 +228,42 @@ class Split:
         return np.concatenate(batches)
 
     def _check_dtype(self, indices: np.ndarray, examples: list[Example]) -> None:
-        height, width, channels = self._source_spec.shape
-        shape = (height or None, width or None, channels)
+        shape = tuple(size or None for size in self._source_spec.shape)
         for index, example in zip(indices, examples, strict=True):
             image = example["image"]
             if image.dtype != self._dtype:
                 raise self._bad(index, f"is {image.dtype}, not {self._dtype}")
-            fits = len(image.shape) == 3 and all(
+            fits = len(image.shape) == len(shape) and all(
                 want in (None, have) for want, have in zip(shape, image.shape, strict=True)
             )
             if not fits:
                 raise self._bad(index, f"has shape {list(image.shape)}, not {list(shape)}")
+
+    def _check_extras(self, indices: np.ndarray, examples: list[Example]) -> None:
+        for extra in self.spec.extras:
+            for index, example in zip(indices, examples, strict=True):
+                if extra.name not in example:
+                    raise self._bad(index, f"has no {extra.name}")
+                array = np.asarray(example[extra.name])
+                if array.dtype != extra.dtype or array.shape != extra.shape:
+                    raise self._bad(
+                        index,
+                        f"has {extra.name} {array.dtype} {list(array.shape)}, not {extra.dtype} "
+                        f"{list(extra.shape)}",
+                    )
+
+    def _check_extra_values(self, indices: np.ndarray, name: str, array: np.ndarray) -> None:
+        flat = array.reshape(len(array), -1)
+        if array.dtype == np.float32:
+            good = np.isfinite(flat).all(-1)
+            if not good.all():
+                worst = indices[np.argmin(good)]
+                raise self._bad(worst, f"has a value in {name} that is not finite")
+        elif array.dtype == np.uint8 and (top := self._stored_spec.num_levels - 1) < 255:
+            good = (flat <= top).all(-1)
+            if not good.all():
+                worst = indices[np.argmin(good)]
+                raise self._bad(worst, f"has a level in {name} above the highest, {top}")
 
     def _check_values(self, indices: np.ndarray, image: np.ndarray) -> None:
         if self._stored_spec.continuous:
@@ -256,8 +295,13 @@ class Split:
 
 def apply_spec(transforms: Sequence[Transform], spec: DataSpec) -> DataSpec:
     """What images like `spec` are like after all `transforms`; raises ConfigError as they do."""
+    name = type(transforms[0]).__name__ if transforms else ""
+    if transforms and (spec.is_sequence or spec.extras):
+        raise ConfigError(
+            f"{name} is for single images, and these data are sequences or have several arrays: "
+            "leave it out, and give the source its own size"
+        )
     if transforms and spec.continuous:
-        name = type(transforms[0]).__name__
         raise ConfigError(f"{name} is for images, and these data are points: leave it out")
     for transform in transforms:
         spec = transform.spec(spec)
