@@ -11,6 +11,7 @@ from gm_jax.data.prepared import Prepared, list_prepared
 from gm_jax.data.source import ArrayExamples, Examples, Source
 from gm_jax.data.spec import DataSpec, Extra
 from gm_jax.data.split import Split, gather
+from gm_jax.data.synthetic_storms import SyntheticStorms
 from gm_jax.data.tfds_source import Tfds
 from gm_jax.data.toy import Clusters, Grid, Ring
 from gm_jax.data.transforms import (
@@ -56,6 +57,7 @@ __all__ = [
     "Ring",
     "Source",
     "Split",
+    "SyntheticStorms",
     "Tfds",
     "Transform",
     "apply_random",
