@@ -159,6 +159,32 @@ class Inpaints(Protocol):
 
 
 @runtime_checkable
+class Forecasts(Protocol):
+    """Can say what comes next, at any times.
+
+    A family that learns from sequences (`spec.is_sequence`) has `takes_sequences: ClassVar = True`.
+    """
+
+    def forecast(
+        self, state: TrainState, rngs: Rngs, context: Mapping[str, Array], times: Array
+    ) -> Array:
+        """uint8 levels [B, M', H, W, C] at `times` [B, M'], seconds after the last known frame.
+
+        `context` has "context" uint8 [B, N, H, W, C] and "context_time" float32 [B, N].
+        """
+        ...
+
+
+@runtime_checkable
+class Translates(Protocol):
+    """Can make the image of one channel out of those of others."""
+
+    def translate(self, state: TrainState, batch: Batch) -> Array:
+        """uint8 levels [B, H, W, C], from the extras of the batch."""
+        ...
+
+
+@runtime_checkable
 class HasDensity(Protocol):
     """Can say how dense points lie anywhere, so that the density itself can be drawn."""
 

@@ -1,0 +1,282 @@
+"""What the families that forecast share: the batch they learn from, the loss, the figures.
+
+A batch of sequences has the wanted frames as "image" uint8 [B, M, H, W, C], those known as
+"context" uint8 [B, N, H, W, C], and the times of both, "time" [B, M] and "context_time" [B, N], in
+seconds after the last known frame. The forecast is deterministic: one image for each time.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+
+from gm_jax.data.spec import DataSpec
+from gm_jax.errors import ConfigError, UserError, check_literals, check_positive
+from gm_jax.functional.dequantization import from_unit, to_unit
+from gm_jax.functional.forecast_losses import Features, ForecastLoss
+from gm_jax.metrics.image import mse, psnr
+from gm_jax.metrics.ssim import ssim
+from gm_jax.model import (
+    Array,
+    Batch,
+    FigureKind,
+    Metrics,
+    TrainState,
+    create_state,
+    gradient_update,
+)
+from gm_jax.nets.coders import DTYPES
+from gm_jax.optimizer import Optimizer
+from gm_jax.rng import Rngs
+
+SSIM_WINDOW = 11  # pixels, Wang et al. 2004
+
+_FIGURES = ("mse", "mae", "psnr", "ssim")
+
+
+@dataclasses.dataclass(frozen=True)
+class Forecaster:
+    """Frames at given times, from frames at known ones.
+
+    A perceptual loss needs features: derive a family whose `features` gives the function.
+    """
+
+    loss: ForecastLoss = ForecastLoss()
+    """What is made small."""
+    time_scale: float = 3600.0
+    """Seconds that count as 1 inside the network: of the order of the intervals of the data."""
+    warp: bool = True
+    """Whether a forecast is the last frame moved along a learned flow, with what is new on top of
+    it; else it is made from features alone."""
+    optimizer: Optimizer = Optimizer()
+    """How the parameters move."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Type the networks compute in; parameters and losses stay float32."""
+
+    monitor: ClassVar[str] = "mse"
+    takes_sequences: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_literals(self)
+        check_positive(self, "time_scale")
+        self.loss.check_features(self.features)
+
+    @property
+    def features(self) -> Features | None:
+        """From images [N, H, W, C] on [0, 1] to feature maps, for the perceptual loss."""
+        return None
+
+    def figure_kinds(self, spec: DataSpec) -> dict[str, FigureKind]:
+        names = ["loss", *_FIGURES]
+        if spec.is_sequence:
+            names += [f"{n}_t{i + 1}" for n in _FIGURES for i in range(spec.shape[0])]
+        return dict.fromkeys(names, "error")
+
+    def init(self, rngs: Rngs, spec: DataSpec) -> TrainState:
+        """A fresh state.
+
+        Raises:
+          ConfigError: data that the family cannot take.
+        """
+        inputs = {e.name: jnp.zeros((1, *e.shape), e.dtype) for e in spec.extras}
+        self.check_spec(spec)
+        module = self._module(spec)
+        params = module.init(rngs("params/network"), self._inputs(inputs, spec), train=False)
+        return create_state(rngs, spec, params["params"], self.optimizer)
+
+    def update(self, state: TrainState, batch: Batch, rngs: Rngs) -> tuple[TrainState, Metrics]:
+        spec = state.spec
+        target = to_unit(batch["image"], spec.num_levels)
+
+        def loss_fn(params: Any) -> tuple[Array, tuple[Metrics, Any]]:
+            prediction = self._predict(params, spec, batch, rngs("dropout"))
+            error = ((prediction - target) ** 2).mean()
+            loss = self.loss(prediction, target, self.features).mean()
+            return loss, ({"mse": error}, state.model_state)
+
+        return gradient_update(state, loss_fn, self.optimizer)
+
+    def evaluate(self, state: TrainState, batch: Batch, rngs: Rngs) -> dict[str, Array]:
+        """loss as trained; mse, mae, psnr (dB) and ssim on [0, 1], means over frames.
+
+        Sequences also have them for each frame, in the order of the times: mse_t1, mse_t2, ...
+        Images smaller than SSIM's window of 11 pixels have no ssim.
+        """
+        spec = state.spec
+        target = to_unit(batch["image"], spec.num_levels)
+        prediction = self._predict(state.eval_params, spec, batch, None)
+        figures = {"loss": self.loss(prediction, target, self.features)}
+        by_frame = frame_figures(prediction, target)  # [B, M] each
+        figures |= {name: values.mean(1) for name, values in by_frame.items()}
+        if spec.is_sequence:
+            for name, values in by_frame.items():
+                figures |= {f"{name}_t{i + 1}": v for i, v in enumerate(values.T)}
+        return figures
+
+    def forecast(
+        self, state: TrainState, rngs: Rngs, context: Mapping[str, Array], times: Array
+    ) -> Array:
+        """Frames at any times, of which there may be more or fewer than in training.
+
+        Args:
+          state: of a trained model.
+          rngs: not used, a forecast has no chance in it.
+          context: "context" uint8 [B, N, H, W, C] and "context_time" float32 [B, N], seconds that
+            end in 0.
+          times: seconds after the last known frame, greater than 0 and increasing, float32
+            [B, M']; `check_forecast` looks at them where they are known.
+
+        Returns:
+          uint8 levels [B, M', H, W, C].
+
+        Raises:
+          UserError: a model of images.
+        """
+        if not state.spec.is_sequence:
+            raise UserError(
+                f"this {type(self).__name__} was trained on single images, not on sequences: it "
+                "can't forecast"
+            )
+        y = self._predict(state.eval_params, state.spec, {**context, "time": times}, None)
+        return from_unit(y, state.spec.num_levels)
+
+    def check_spec(self, spec: DataSpec) -> None:
+        """Raises ConfigError where the family cannot take data like these."""
+        if not spec.is_sequence:
+            raise ConfigError(
+                f"{type(self).__name__} forecasts sequences, and these data are single images: "
+                "choose another model or other data"
+            )
+        extra_shape(spec, "context")
+
+    def _module(self, spec: DataSpec) -> nn.Module:
+        """(inputs, train) -> what is predicted, on [0, 1], float32."""
+        raise NotImplementedError
+
+    def _inputs(self, batch: Mapping[str, Array], spec: DataSpec) -> dict[str, Array]:
+        """What the network sees: images on [0, 1], and times."""
+        names = ["context", "context_time", "time"]
+        if not spec.is_sequence:
+            names = [e.name for e in spec.extras]
+        values = {name: jnp.asarray(batch[name]) for name in names}
+        return {
+            name: to_unit(v, spec.num_levels) if v.dtype == jnp.uint8 else v.astype(jnp.float32)
+            for name, v in values.items()
+        }
+
+    def _predict(
+        self, params: Any, spec: DataSpec, batch: Mapping[str, Array], dropout_key: Array | None
+    ) -> Array:
+        """On [0, 1], [B, M', H, W, C] (images: [B, H, W, C]); training with a key."""
+        prediction: Any = self._module(spec).apply(
+            {"params": params},
+            self._inputs(batch, spec),
+            train=dropout_key is not None,
+            rngs=None if dropout_key is None else {"dropout": dropout_key},
+        )
+        return jnp.asarray(prediction)
+
+    @property
+    def _dtype(self) -> Any:
+        return DTYPES[self.dtype]
+
+
+def frame_figures(prediction: Array, target: Array) -> dict[str, Array]:
+    """mse, mae, psnr and (from 11 pixels on) ssim of each frame.
+
+    Args:
+      prediction: on [0, 1], [B, M, H, W, C], or [B, H, W, C] for one frame each.
+      target: the same shape.
+
+    Returns:
+      [B, M] each; M is 1 for images.
+    """
+    batch, shape = prediction.shape[0], prediction.shape[-3:]
+    x, y = (v.reshape(-1, *shape) for v in (prediction, target))
+    figures = {"mse": mse(x, y), "mae": jnp.abs(x - y).mean((1, 2, 3)), "psnr": psnr(x, y)}
+    if min(shape[:2]) >= SSIM_WINDOW:
+        figures["ssim"] = ssim(x, y)
+    return {name: values.reshape(batch, -1) for name, values in figures.items()}
+
+
+def extra_shape(spec: DataSpec, name: str) -> tuple[int, ...]:
+    """Shape of an extra of one example.
+
+    Raises:
+      ConfigError: the data have no extra of that name.
+    """
+    for extra in spec.extras:
+        if extra.name == name:
+            return tuple(extra.shape)
+    raise ConfigError(f"these data have no {name!r}: a forecast needs the frames that are known")
+
+
+def check_times(times: np.ndarray) -> None:
+    """Looks whether times can be forecast.
+
+    Args:
+      times: seconds after the last known frame, [M'] or [B, M'].
+
+    Raises:
+      UserError: no times, or some that are not finite, not in the future or not increasing.
+    """
+    times = np.asarray(times, np.float64)
+    if times.size == 0:
+        raise UserError("no times are wanted: give at least one, in seconds after the last frame")
+    if not np.isfinite(times).all():
+        raise UserError("a wanted time is not a finite number of seconds: give another")
+    if (times <= 0).any():
+        raise UserError(
+            f"the wanted time {times[times <= 0][0]:g} s is not after the last known frame, which "
+            "is at 0 s: give times greater than 0"
+        )
+    steps = np.diff(times, axis=-1)
+    if (steps <= 0).any():
+        i = tuple(np.argwhere(steps <= 0)[0])
+        before, after = times[i], times[(*i[:-1], i[-1] + 1)]
+        raise UserError(
+            f"wanted times must increase, and {after:g} s comes after {before:g} s: sort them, "
+            "each once"
+        )
+
+
+def check_forecast(spec: DataSpec, context: Mapping[str, Any], times: np.ndarray) -> None:
+    """Looks, on the host, whether a model of data like `spec` can forecast from this context.
+
+    Args:
+      spec: of the data that the model was trained on.
+      context: as `Forecaster.forecast` takes it.
+      times: likewise, [B, M'].
+
+    Raises:
+      UserError: what does not fit, first of all the times.
+    """
+    check_times(times)
+    frames, known = np.asarray(context["context"]), np.asarray(context["context_time"])
+    num, *size = extra_shape(spec, "context")
+    wanted = f"[B, {num}, {size[0]}, {size[1]}, {size[2]}]"
+    if frames.ndim != 5:
+        raise UserError(f"context must be frames {wanted}, not of shape {list(frames.shape)}")
+    if frames.dtype != np.uint8:
+        raise UserError(f"context must hold uint8 levels, not {frames.dtype}")
+    if frames.shape[1] != num:
+        raise UserError(
+            f"the model forecasts from {num} known frames, not from {frames.shape[1]}: give the "
+            f"last {num}"
+        )
+    if list(frames.shape[2:]) != size:
+        have, want = ("x".join(map(str, s)) for s in (frames.shape[2:], size))
+        raise UserError(f"the model takes frames of {want}, not of {have}: resize them")
+    if known.shape != frames.shape[:2] or np.asarray(times).shape[:-1] != frames.shape[:1]:
+        raise UserError(
+            f"{list(frames.shape[:2])} frames need as many context_time, and wanted times for "
+            f"each of {len(frames)}, not {list(known.shape)} and {list(np.shape(times))}"
+        )
+    if (np.diff(known, axis=1) <= 0).any() or (known[:, -1] != 0).any():
+        raise UserError(
+            "context_time must increase and end in 0 s, the time of the last known frame: sort "
+            "the frames by time, each once, and subtract the last time"
+        )

@@ -1,0 +1,241 @@
+"""The families that forecast: times, shapes, figures, and what is refused."""
+
+import dataclasses
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from gm_jax.data.spec import DataSpec, Extra
+from gm_jax.errors import ConfigError, UserError
+from gm_jax.functional.forecast_losses import ForecastLoss
+from gm_jax.model import Forecasts
+from gm_jax.models.convlstm import ConvLSTM
+from gm_jax.models.forecasting import check_forecast, check_times, frame_figures
+from gm_jax.optimizer import Optimizer
+from gm_jax.rng import rngs_from_seed
+
+SPEC = DataSpec(
+    (2, 12, 13, 1),
+    extras=(
+        Extra("context", (3, 12, 13, 1), "uint8"),
+        Extra("context_time", (3,)),
+        Extra("time", (2,)),
+    ),
+)
+RNG = np.random.default_rng(0)
+CONTEXT = {
+    "context": RNG.integers(0, 256, (2, 3, 12, 13, 1)).astype(np.uint8),
+    "context_time": np.array([[-3000, -900, 0], [-5000, -2000, 0]], np.float32),
+}
+TIMES = np.array([[1000, 2500], [500, 4000]], np.float32)
+BATCH = {
+    **CONTEXT,
+    "time": TIMES,
+    "image": RNG.integers(0, 256, (2, 2, 12, 13, 1)).astype(np.uint8),
+}
+SMALL = ForecastLoss(ssim=0.0, l1=1.0)  # compiles quickly
+
+MODELS = {
+    "cnn": ConvLSTM(encoder="cnn", loss=SMALL),
+    "cae_attention": ConvLSTM(encoder="cae_attention", peepholes=True, warp=False, loss=SMALL),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compile_quickly():
+    """Nothing here is run for long: without XLA's costly passes."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+def shaken(model, spec=SPEC):
+    """A state whose parameters are not those of the start, which give persistence."""
+    state = jax.eval_shape(lambda: model.init(rngs_from_seed(0), spec))
+    rng = np.random.default_rng(1)
+
+    def values(path, p):
+        scale = 1.0 if path[-1].key == "scale" else 0.0  # of the normalization
+        return jnp.asarray(scale + 0.3 * rng.normal(size=p.shape), p.dtype)
+
+    return state.replace(params=jax.tree_util.tree_map_with_path(values, state.params))
+
+
+def started(model, spec=SPEC):
+    return jax.jit(lambda: model.init(rngs_from_seed(0), spec))()
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _predict(model, spec, params, context, times):
+    return model._predict(params, spec, {**context, "time": times}, None)
+
+
+def predict(model, state, times, context=CONTEXT):
+    return np.asarray(_predict(model, state.spec, state.params, context, jnp.asarray(times)))
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def trained(request):
+    model = MODELS[request.param].quick()
+    return model, shaken(model)
+
+
+def test_a_forecast_changes_with_every_time_there_is(trained):
+    model, state = trained
+    before = predict(model, state, TIMES)
+    later = TIMES.copy()
+    later[:, 1] *= 1.5
+    after = predict(model, state, later)
+    assert np.abs(after - before)[:, 1].max() > 1e-3
+    np.testing.assert_allclose(after[:, 0], before[:, 0], atol=1e-6)  # asked for before it
+    older = {**CONTEXT, "context_time": 2 * CONTEXT["context_time"]}
+    assert np.abs(predict(model, state, TIMES, older) - before).max() > 1e-3
+
+
+def test_more_and_fewer_times_than_in_training(trained):
+    model, state = trained
+    assert isinstance(model, Forecasts)
+    times = np.array([[300, 1000, 2500, 90000], [500, 4000, 4001, 8000]], np.float32)
+    frames = jax.jit(model.forecast)(state, rngs_from_seed(0), CONTEXT, times)
+    chex.assert_shape(frames, (2, 4, 12, 13, 1))
+    chex.assert_type(frames, np.uint8)
+    many = predict(model, state, times)
+    assert np.isfinite(many).all()
+    assert many.min() >= 0
+    assert many.max() <= 1
+    np.testing.assert_array_equal(frames, np.round(255 * many))
+    np.testing.assert_allclose(predict(model, state, times[:, :1]), many[:, :1], atol=1e-6)
+
+
+def test_examples_do_not_mix(trained):
+    model, state = trained
+    together = predict(model, state, TIMES)
+    alone = predict(model, state, TIMES[1:], {k: v[1:] for k, v in CONTEXT.items()})
+    np.testing.assert_allclose(together[1:], alone, atol=1e-5)
+
+
+def test_an_untrained_model_is_nearly_persistence():
+    model = MODELS["cnn"].quick()
+    state = started(model)
+    last = CONTEXT["context"][:, -1:] / 255.0
+    np.testing.assert_allclose(predict(model, state, TIMES), last.repeat(2, 1), atol=0.03)
+
+
+def test_it_learns_one_batch_by_heart():
+    optimizer = Optimizer(learning_rate=0.02)
+    model = ConvLSTM(loss=SMALL, dropout=0.0, warp=False, optimizer=optimizer).quick()
+    state, update = started(model), jax.jit(model.update)
+    flat = {**BATCH, "image": np.full_like(BATCH["image"], 30)}
+    flat["image"][:, 1] = 220  # the second time is brighter
+    losses = []
+    for step in range(60):
+        state, metrics = update(state, flat, rngs_from_seed(0).at(step))
+        losses.append(float(metrics["loss"]))
+    assert losses[-1] < 0.3 * losses[0]
+    first, second = predict(model, state, TIMES).mean((0, 2, 3, 4))
+    assert first + 0.3 < second
+
+
+def test_scan_and_unrolled_agree():
+    rolled = dataclasses.replace(MODELS["cnn"].quick(), unroll=False)
+    state = shaken(rolled)
+    unrolled = dataclasses.replace(rolled, unroll=True)
+    np.testing.assert_allclose(
+        predict(rolled, state, TIMES), predict(unrolled, state, TIMES), atol=1e-5
+    )
+
+
+def test_figures_are_scikit_images_frame_by_frame():
+    x, y = RNG.random((2, 2, 3, 13, 12, 1)).astype(np.float32)
+    figures = frame_figures(jnp.array(x), jnp.array(y))
+    for b, m in np.ndindex(2, 3):
+        a, t = x[b, m].astype(np.float64), y[b, m].astype(np.float64)
+        ssim = structural_similarity(
+            a,
+            t,
+            channel_axis=-1,
+            data_range=1.0,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
+        np.testing.assert_allclose(figures["ssim"][b, m], ssim, atol=1e-5)
+        np.testing.assert_allclose(figures["mse"][b, m], ((a - t) ** 2).mean(), rtol=1e-4)
+        np.testing.assert_allclose(figures["mae"][b, m], np.abs(a - t).mean(), rtol=1e-4)
+        psnr = peak_signal_noise_ratio(t, a, data_range=1.0)
+        np.testing.assert_allclose(figures["psnr"][b, m], psnr, rtol=1e-4)
+
+
+def test_evaluation_has_every_lead_time(trained):
+    model, state = trained
+    figures = jax.jit(model.evaluate)(state, BATCH, rngs_from_seed(0))
+    y = predict(model, state, TIMES)
+    error = ((y - BATCH["image"] / 255.0) ** 2).mean((2, 3, 4))
+    for i in range(2):
+        np.testing.assert_allclose(figures[f"mse_t{i + 1}"], error[:, i], rtol=1e-4)
+    np.testing.assert_allclose(figures["mse"], error.mean(1), rtol=1e-4)
+    assert {"mae_t1", "psnr_t2", "ssim_t1", "ssim_t2", "ssim", "loss"} <= set(figures)
+    assert set(figures) <= set(model.figure_kinds(SPEC))
+
+
+@pytest.mark.parametrize(
+    ("times", "line"),
+    [
+        ([], "no times are wanted"),
+        ([[100.0, np.nan]], "not a finite number"),
+        ([0.0, 100.0], "the wanted time 0 s is not after the last known frame"),
+        ([[5.0, 6.0], [-3.0, 6.0]], "the wanted time -3 s is not after"),
+        ([[1.0, 2.0], [7.0, 6.0]], "6 s comes after 7 s"),
+        ([100.0, 200.0, 200.0], "200 s comes after 200 s"),
+    ],
+)
+def test_times_that_cannot_be_forecast(times, line):
+    with pytest.raises(UserError, match=line):
+        check_times(np.array(times))
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"context": CONTEXT["context"][:, 1:]}, "from 3 known frames, not from 2"),
+        ({"context": CONTEXT["context"][:, :, :8]}, "takes frames of 12x13x1, not of 8x13x1"),
+        ({"context": CONTEXT["context"][0]}, r"must be frames \[B, 3, 12, 13, 1\]"),
+        ({"context": CONTEXT["context"] / 255.0}, "must hold uint8 levels, not float64"),
+        ({"context_time": CONTEXT["context_time"] + 1}, "must increase and end in 0"),
+        ({"context_time": CONTEXT["context_time"][:, ::-1]}, "must increase and end in 0"),
+        ({"context_time": CONTEXT["context_time"][:, 1:]}, "need as many context_time"),
+    ],
+)
+def test_contexts_that_do_not_fit(changes, line):
+    check_forecast(SPEC, CONTEXT, TIMES)
+    with pytest.raises(UserError, match=line):
+        check_forecast(SPEC, {**CONTEXT, **changes}, TIMES)
+
+
+def test_configurations_that_cannot_be():
+    with pytest.raises(ConfigError, match="needs a feature function"):
+        ConvLSTM(loss=ForecastLoss(perceptual=0.3))
+    with pytest.raises(ConfigError, match="ConvLSTM forecasts sequences"):
+        ConvLSTM().init(rngs_from_seed(0), DataSpec((12, 13, 1)))
+    with pytest.raises(ConfigError, match=r"ConvLSTM\.time_scale must be greater than 0"):
+        ConvLSTM(time_scale=0.0)
+
+
+def test_a_derived_family_has_features():
+    @dataclasses.dataclass(frozen=True)
+    class Perceptual(ConvLSTM):
+        @property
+        def features(self):
+            return lambda images: images.mean((1, 2))
+
+    model = Perceptual(loss=ForecastLoss(ssim=0.0, perceptual=1.0)).quick()
+    state = shaken(model)
+    figures = jax.jit(model.evaluate)(state, BATCH, rngs_from_seed(0))
+    y = predict(model, state, TIMES)
+    expected = ((y.mean((2, 3)) - (BATCH["image"] / 255).mean((2, 3))) ** 2).mean((1, 2))
+    np.testing.assert_allclose(figures["loss"], expected, rtol=1e-3)
