@@ -17,7 +17,7 @@ from gm_jax.data.transforms import apply_random
 from gm_jax.errors import UserError
 from gm_jax.evaluation import Evaluator
 from gm_jax.experiment import Experiment, Training, field_paths
-from gm_jax.model import Metrics, TrainState
+from gm_jax.model import Metrics, TrainState, Translates
 from gm_jax.rng import Rngs, rngs_from_seed
 from gm_jax.training.checkpoint import Checkpoints
 from gm_jax.training.folder import RunFolder, locked
@@ -62,6 +62,7 @@ def train(experiment: Experiment, folder: Path) -> TrainResult:
     splits = open_splits(experiment)
     mesh = DataMesh(experiment.data.batch_size, experiment.sharding.data)
     check_points(experiment, splits["train"].spec)
+    check_sequences(experiment, splits["train"].spec)
     check_monitor(experiment, splits)
     with contextlib.ExitStack() as stack:
         stack.enter_context(locked(folder))
@@ -277,6 +278,26 @@ def check_points(experiment: Experiment, spec: DataSpec) -> None:
             f"{source} gives points, but {type(model).__name__} takes images of levels only: "
             "choose another model or other data"
         )
+
+
+def check_sequences(experiment: Experiment, spec: DataSpec) -> None:
+    """Looks whether the model can learn from sequences, or from images, whichever the data are.
+
+    Raises:
+      UserError: where it takes the other ones only.
+    """
+    model = experiment.model
+    takes_sequences = getattr(model, "takes_sequences", False)
+    if spec.is_sequence == takes_sequences:
+        return
+    if not spec.is_sequence and spec.extras and isinstance(model, Translates):
+        return
+    gives, takes = ("sequences", "images") if spec.is_sequence else ("images", "sequences")
+    source = type(experiment.data.source).__name__
+    raise UserError(
+        f"{source} gives {gives}, but {type(model).__name__} takes {takes} only: choose another "
+        "model or other data"
+    )
 
 
 def check_monitor(experiment: Experiment, splits: dict[str, Split]) -> None:

@@ -32,14 +32,6 @@ from gm_jax.training.records import read_records
 EXPERIMENTS = [e.name for e in find_experiments()]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def compile_quickly():
-    """Nothing here is run for long: a third of the time goes with XLA's costly passes."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def plain(state):
     """The leaves of a state as NumPy arrays, the key as its words."""
     state = state.replace(key=jax.random.key_data(state.key))
@@ -106,6 +98,8 @@ def test_shapes(name, quick):
     batch = {"image": jax.ShapeDtypeStruct((num, *spec.shape), dtype)}
     for key in ("label", "index"):
         batch[key] = jax.ShapeDtypeStruct((num,), jnp.int32)
+    for extra in spec.extras:
+        batch[extra.name] = jax.ShapeDtypeStruct((num, *extra.shape), jnp.dtype(extra.dtype))
     rngs = rngs_from_seed(0)
     state = jax.eval_shape(lambda: model.init(rngs, spec))
     after, metrics = jax.eval_shape(model.update, state, batch, rngs)

@@ -13,9 +13,10 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from gm_jax.data.spec import DataSpec, Extra
 from gm_jax.errors import ConfigError, UserError
 from gm_jax.functional.forecast_losses import ForecastLoss
-from gm_jax.model import Forecasts
+from gm_jax.model import Forecasts, Translates
 from gm_jax.models.convlstm import ConvLSTM
 from gm_jax.models.forecasting import check_forecast, check_times, frame_figures
+from gm_jax.models.unet_attention import UNetAttention
 from gm_jax.optimizer import Optimizer
 from gm_jax.rng import rngs_from_seed
 
@@ -40,7 +41,19 @@ BATCH = {
 }
 SMALL = ForecastLoss(ssim=0.0, l1=1.0)  # compiles quickly
 
+SEVIR = DataSpec(
+    (13, 16, 1),
+    extras=(
+        Extra("vis", (13, 16, 1), "uint8"),
+        Extra("ir069", (7, 8, 1), "uint8"),
+        Extra("ir107", (7, 8, 1), "uint8"),
+    ),
+)
+IMAGES = {e.name: RNG.integers(0, 256, (2, *e.shape)).astype(np.uint8) for e in SEVIR.extras}
+IMAGES["image"] = RNG.integers(0, 256, (2, *SEVIR.shape)).astype(np.uint8)
+
 MODELS = {
+    "unet_attention": UNetAttention(loss=SMALL),
     "cnn": ConvLSTM(encoder="cnn", loss=SMALL),
     "cae_attention": ConvLSTM(encoder="cae_attention", peepholes=True, warp=False, loss=SMALL),
 }
@@ -141,6 +154,13 @@ def test_it_learns_one_batch_by_heart():
     assert first + 0.3 < second
 
 
+def test_a_time_of_the_unet_does_not_depend_on_what_else_is_asked():
+    model = MODELS["unet_attention"].quick()
+    state = shaken(model)
+    both = predict(model, state, TIMES)
+    np.testing.assert_allclose(predict(model, state, TIMES[:, 1:]), both[:, 1:], atol=1e-5)
+
+
 def test_scan_and_unrolled_agree():
     rolled = dataclasses.replace(MODELS["cnn"].quick(), unroll=False)
     state = shaken(rolled)
@@ -222,8 +242,65 @@ def test_configurations_that_cannot_be():
         ConvLSTM(loss=ForecastLoss(perceptual=0.3))
     with pytest.raises(ConfigError, match="ConvLSTM forecasts sequences"):
         ConvLSTM().init(rngs_from_seed(0), DataSpec((12, 13, 1)))
+    with pytest.raises(ConfigError, match="num_heads 3 does not divide the 64 channels"):
+        UNetAttention(num_heads=3)
+    with pytest.raises(ConfigError, match="attention_levels must be from 0 to 5"):
+        UNetAttention(attention_levels=6)
     with pytest.raises(ConfigError, match=r"ConvLSTM\.time_scale must be greater than 0"):
         ConvLSTM(time_scale=0.0)
+
+
+def test_the_unet_has_31_7_million_parameters_at_full_size():
+    size = (384, 384, 1)
+    spec = DataSpec(
+        size,
+        extras=(
+            Extra("vis", size, "uint8"),
+            Extra("ir069", (192, 192, 1), "uint8"),
+            Extra("ir107", (192, 192, 1), "uint8"),
+        ),
+    )
+    state = jax.eval_shape(lambda: UNetAttention().init(rngs_from_seed(0), spec))
+    assert round(sum(p.size for p in jax.tree.leaves(state.params)) / 1e6, 1) == 31.7
+
+
+def test_every_channel_counts_in_a_translation():
+    model = MODELS["unet_attention"].quick()
+    assert isinstance(model, Translates)
+    state = shaken(model, SEVIR)
+    translate = jax.jit(model.translate)
+    image = np.asarray(translate(state, IMAGES))
+    chex.assert_shape(image, (2, 13, 16, 1))
+    chex.assert_type(image, np.uint8)
+    for extra in SEVIR.extras:
+        changed = {**IMAGES, extra.name: 255 - IMAGES[extra.name]}
+        assert (np.asarray(translate(state, changed)) != image).any(), extra.name
+    figures = jax.jit(model.evaluate)(state, IMAGES, rngs_from_seed(0))
+    error = ((image / 255.0 - IMAGES["image"] / 255.0) ** 2).mean((1, 2, 3))
+    np.testing.assert_allclose(figures["mse"], error, rtol=0.02)  # of levels, which are rounded
+    assert set(figures) == {"loss", "mse", "mae", "psnr", "ssim"}
+
+
+def test_a_unet_does_what_it_was_trained_for():
+    model = MODELS["unet_attention"].quick()
+    with pytest.raises(UserError, match="trained on sequences: it forecasts, and can't translate"):
+        model.translate(shaken(model), IMAGES)
+    with pytest.raises(UserError, match="trained on single images, not on sequences"):
+        model.forecast(shaken(model, SEVIR), rngs_from_seed(0), CONTEXT, TIMES)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "line"),
+    [
+        ([], "have others beside them, and these data are single images"),
+        ([(13, 16, 1), (5, 8, 1)], "has maps of 13x16, 7x8, and e1 of 5x8x1 fits none"),
+        ([(7, 8, 1)], "at least one image of the size 13x16 that it makes, and e0 are smaller"),
+    ],
+)
+def test_images_that_cannot_be_translated(shapes, line):
+    extras = tuple(Extra(f"e{i}", shape, "uint8") for i, shape in enumerate(shapes))
+    with pytest.raises(ConfigError, match=line):
+        UNetAttention().quick().init(rngs_from_seed(0), DataSpec((13, 16, 1), extras=extras))
 
 
 def test_a_derived_family_has_features():
