@@ -11,6 +11,8 @@ from gm_jax.data.prepared import Prepared, list_prepared
 from gm_jax.data.source import ArrayExamples, Examples, Source
 from gm_jax.data.spec import DataSpec, Extra
 from gm_jax.data.split import Split, gather
+from gm_jax.data.storm_frames import Cut, StormFrames, read_storms
+from gm_jax.data.storms import Storms
 from gm_jax.data.synthetic_storms import SyntheticStorms
 from gm_jax.data.tfds_source import Tfds
 from gm_jax.data.toy import Clusters, Grid, Ring
@@ -36,6 +38,7 @@ __all__ = [
     "CenterCrop",
     "Clusters",
     "ColorJitter",
+    "Cut",
     "Data",
     "DataSpec",
     "Digits",
@@ -57,6 +60,8 @@ __all__ = [
     "Ring",
     "Source",
     "Split",
+    "StormFrames",
+    "Storms",
     "SyntheticStorms",
     "Tfds",
     "Transform",
@@ -64,4 +69,5 @@ __all__ = [
     "data_dirs",
     "gather",
     "list_prepared",
+    "read_storms",
 ]

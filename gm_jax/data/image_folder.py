@@ -7,7 +7,7 @@ import re
 from typing import Literal
 
 from gm_jax.data.dirs import cache_dir, data_dirs, is_writable
-from gm_jax.data.image_files import ImageFiles, list_images
+from gm_jax.data.image_files import list_images
 from gm_jax.data.image_preparation import (
     REPORT,
     Recipe,
@@ -87,24 +87,24 @@ class ImageFolder(Source):
             "no labels" if classes is None else f"{classes} labels",
         ]
         if lines := _lines(report):
-            facts.append(f"{len(lines):,} unreadable (listed in {_short(report)})")
+            facts.append(f"{len(lines):,} unreadable (listed in {short_path(report)})")
         sizes = (f"{prepared.splits[s]:,} {s}" for s in SPLITS if s in prepared.splits)
-        return f"{_short(find_path(self.path))}: {', '.join(facts)}; {' / '.join(sizes)}"
+        return f"{short_path(find_path(self.path))}: {', '.join(facts)}; {' / '.join(sizes)}"
 
     def _prepared(self) -> Prepared:
         """The preparation of the files as they are now; made if there is none."""
         path = find_path(self.path)
         files = list_images(path)
-        config = self._config(path, files)
+        config = preparation_name(path, _FORMAT, self._recipe, files.fingerprint())
         beside = path.resolve().parent / ".gm_jax"
         for folder in (beside, cache_dir()):
             if prepared := find_prepared(f"{IMAGE_FOLDER}/{config}", dirs=(folder,)):
                 break
         else:
-            folder = _writable(beside)
+            folder = preparation_folder(beside)
             stop = self.unreadable == "stop"
             prepare_images(files, self._recipe, folder, config, stop)
-            remove_others(folder, config)
+            remove_others(folder / IMAGE_FOLDER / config)
             prepared = find_prepared(f"{IMAGE_FOLDER}/{config}", dirs=(folder,))
             assert prepared is not None
         if self.unreadable == "stop" and (lines := _lines(prepared.path.parent / REPORT)):
@@ -122,12 +122,6 @@ class ImageFolder(Source):
             self.valid_fraction,
             self.test_fraction,
         )
-
-    def _config(self, path: pathlib.Path, files: ImageFiles) -> str:
-        """The preparation's name: the path's, a hash of what is wanted, a hash of the files."""
-        slug = re.sub(r"[^a-z0-9]+", "_", path.resolve().name.lower()).strip("_")[:40]
-        wanted = (_FORMAT, str(path.resolve()), self._recipe)
-        return f"{slug or 'images'}-{_digest(repr(wanted))}-{_digest(files.fingerprint())}"
 
 
 def check_image_fields(config: object) -> None:
@@ -158,8 +152,29 @@ def find_path(path: pathlib.Path | str) -> pathlib.Path:
     return found
 
 
-def _writable(beside: pathlib.Path) -> pathlib.Path:
-    """Where to prepare: beside the folder if that may be written to, else in the cache."""
+def preparation_name(path: pathlib.Path, version: int, recipe: object, fingerprint: str) -> str:
+    """What a preparation of a folder is called.
+
+    Args:
+      path: of the folder.
+      version: goes up when the same files give another dataset than before.
+      recipe: what is made of the files.
+      fingerprint: changes when they do.
+
+    Returns:
+      The path's name, a hash of what is wanted, and a hash of the files, with "-" between.
+    """
+    slug = re.sub(r"[^a-z0-9]+", "_", path.resolve().name.lower()).strip("_")[:40]
+    wanted = (version, str(path.resolve()), recipe)
+    return f"{slug or 'images'}-{digest(repr(wanted))}-{digest(fingerprint)}"
+
+
+def preparation_folder(beside: pathlib.Path) -> pathlib.Path:
+    """Where to prepare: beside the folder if that may be written to, else in the cache.
+
+    Raises:
+      UserError: neither can be written to.
+    """
     parent = beside.parent
     # The mode counts as well: what is marked read-only is left alone, by an administrator too.
     marked = parent.stat().st_mode & 0o222
@@ -173,7 +188,8 @@ def _writable(beside: pathlib.Path) -> pathlib.Path:
     )
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """A short hash, for names of preparations."""
     return hashlib.sha1(text.encode(errors="surrogateescape")).hexdigest()[:12]
 
 
@@ -181,7 +197,7 @@ def _lines(report: pathlib.Path) -> list[str]:
     return report.read_text(encoding="utf-8").splitlines() if report.exists() else []
 
 
-def _short(path: pathlib.Path) -> str:
+def short_path(path: pathlib.Path) -> str:
     """A path as a user would write it."""
     absolute = path.absolute()
     for base, sign in ((pathlib.Path.cwd(), ""), (pathlib.Path.home(), "~")):

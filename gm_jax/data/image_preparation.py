@@ -74,14 +74,14 @@ def prepare_images(
         )
 
 
-def remove_others(target: pathlib.Path, config: str) -> None:
-    """Removes what was prepared in `target` of the same folder before it changed.
+def remove_others(prepared: pathlib.Path) -> None:
+    """Removes what was prepared of the same folder before it changed, beside `prepared`.
 
     What somebody is reading stays until the next time.
     """
-    stem = config.rpartition("-")[0]
-    for folder in (target / IMAGE_FOLDER).glob(f"{stem}-*"):
-        if folder.name != config:
+    stem = prepared.name.rpartition("-")[0]
+    for folder in prepared.parent.glob(f"{stem}-*"):
+        if folder.name != prepared.name:
             with contextlib.suppress(OSError):  # held, or removed by another process
                 os.close(_lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB))
                 shutil.rmtree(folder, ignore_errors=True)
@@ -117,7 +117,7 @@ class _Squares:
         return sorted(self._places)
 
     def add(self, name: str, pixels: np.ndarray) -> None:
-        png = _png(pixels)
+        png = to_png(pixels)
         self._places[name] = (self._spool.seek(0, io.SEEK_END), len(png))
         self._spool.write(png)
         self.coloured = self.coloured or pixels.shape[-1] == 3
@@ -132,10 +132,11 @@ class _Squares:
         with Image.open(io.BytesIO(png)) as image:
             if len(image.getbands()) == channels:
                 return png
-            return _png(to_channels(np.asarray(image)[..., None], channels))
+            return to_png(to_channels(np.asarray(image)[..., None], channels))
 
 
-def _png(pixels: np.ndarray) -> bytes:
+def to_png(pixels: np.ndarray) -> bytes:
+    """Pixels uint8 [H, W, 1] or [H, W, 3] as a PNG file."""
     from PIL import Image
 
     file = io.BytesIO()
@@ -153,13 +154,13 @@ def _decode_all(files: ImageFiles, recipe: Recipe, squares: _Squares, stop: bool
         try:
             pixels = decode_square(content, recipe.size, recipe.crop, recipe.background)
         except Exception as error:  # whatever a decoder makes of damaged bytes
-            return name, _reason(error)
+            return name, unreadable_reason(error)
         return name, to_channels(pixels, recipe.channels or pixels.shape[-1])
 
     unreadable = {}
-    with warnings.catch_warnings(), _bar(files.path.name, len(files.names)) as advance:
+    with warnings.catch_warnings(), progress_bar(files.path.name, len(files.names)) as advance:
         warnings.simplefilter("ignore")  # Pillow's, about what it mends
-        for name, result in _map_in_threads(decode, files.read()):
+        for name, result in map_in_threads(decode, files.read()):
             advance()
             if isinstance(result, np.ndarray):
                 squares.add(name, result)
@@ -185,13 +186,14 @@ def stopped(path: pathlib.Path, line: str) -> str:
     )
 
 
-def _reason(error: Exception) -> str:
+def unreadable_reason(error: Exception) -> str:
+    """Why an image cannot be read, in a few words, from what a decoder raised."""
     from PIL import UnidentifiedImageError
 
     return "it is no image" if isinstance(error, UnidentifiedImageError) else one_line(error)
 
 
-def _map_in_threads[Item, Result](
+def map_in_threads[Item, Result](
     function: Callable[[Item], Result], items: Iterable[Item]
 ) -> Iterator[Result]:
     """As `map`, some items ahead."""
@@ -206,7 +208,7 @@ def _map_in_threads[Item, Result](
 
 
 @contextlib.contextmanager
-def _bar(name: str, total: int) -> Iterator[Callable[[], None]]:
+def progress_bar(name: str, total: int) -> Iterator[Callable[[], None]]:
     """Shows how many images are done where stderr is a terminal; yields what counts one more."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn

@@ -1,0 +1,100 @@
+"""The frames of storms as arrays of one size."""
+
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+
+from gm_jax.data.image_preparation import unreadable_reason
+from gm_jax.data.storm_files import StormFiles
+from gm_jax.errors import UserError
+
+_MODES = {1: "L", 3: "RGB"}
+
+
+class Cut(NamedTuple):
+    """What is made of every frame.
+
+    Attributes:
+      size: height and width it gets; None: it stays as large as it is.
+      crop: side of the square in the middle that is kept; None: all of it, or where it is resized
+        the largest square.
+      channels: 1 grey, 3 colour.
+    """
+
+    size: int | None = None
+    crop: int | None = None
+    channels: int = 1
+
+
+class StormFrames(NamedTuple):
+    """One storm in memory.
+
+    Attributes:
+      id: of the storm.
+      frames: uint8 [T, H, W, C].
+      times: seconds, increasing, [T].
+    """
+
+    id: str
+    frames: np.ndarray
+    times: np.ndarray
+
+
+def decode_frame(path: pathlib.Path, cut: Cut) -> np.ndarray:
+    """The frame in an image file, uint8 [H, W, C].
+
+    Raises:
+      UserError: it cannot be read, or is smaller than the part to keep.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=("JPEG", "PNG")) as file:
+            image = file.convert(_MODES[cut.channels])
+    except Exception as error:  # whatever a decoder makes of damaged bytes
+        reason = getattr(error, "strerror", None) or unreadable_reason(error)
+        raise UserError(f"{path} cannot be read ({reason}): mend it") from error
+    side = cut.crop or (min(image.size) if cut.size else None)
+    if side is not None:
+        if side > min(image.size):
+            raise UserError(f"crop {side} is larger than {path}, {image.width}x{image.height}")
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        image = image.crop((left, top, left + side, top + side))
+    if cut.size is not None:
+        image = image.resize((cut.size, cut.size), Image.Resampling.BILINEAR)
+    pixels = np.asarray(image)
+    return pixels.reshape(*pixels.shape[:2], cut.channels)
+
+
+def check_same_size(
+    first: tuple[pathlib.Path, np.ndarray], other: tuple[pathlib.Path, np.ndarray]
+) -> None:
+    """Raises UserError unless two frames are of one size."""
+    if first[1].shape != other[1].shape:
+        (path, frame), (other_path, other_frame) = first, other
+        raise UserError(
+            f"the images differ in size: {path} is {frame.shape[1]}x{frame.shape[0]}, {other_path} "
+            f"is {other_frame.shape[1]}x{other_frame.shape[0]}; give a size"
+        )
+
+
+def read_storms(path: pathlib.Path | str, cut: Cut | None = None) -> list[StormFrames]:
+    """Every storm of a folder, all frames in memory: for a look, or to start a forecast from.
+
+    Args:
+      path: of a folder as `Storms` takes it.
+      cut: what is made of the frames; nothing unless given.
+
+    Raises:
+      UserError: as `Storms`, where the files make no sense.
+    """
+    files = StormFiles(pathlib.Path(path).expanduser())
+    found: list[StormFrames] = []
+    for storm in files.read():
+        paths = [files.path / name for name in storm.names]
+        frames = [decode_frame(p, cut or Cut()) for p in paths]
+        for other in zip(paths, frames, strict=True):
+            check_same_size((paths[0], frames[0]), other)
+        found.append(StormFrames(storm.id, np.stack(frames), np.array(storm.times)))
+    return found
