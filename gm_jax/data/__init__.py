@@ -7,6 +7,7 @@ from gm_jax.data.digits import Digits
 from gm_jax.data.dirs import data_dirs
 from gm_jax.data.image_data import ImageData
 from gm_jax.data.image_folder import ImageFolder
+from gm_jax.data.moving_mnist import MovingMnist
 from gm_jax.data.prepared import Prepared, list_prepared
 from gm_jax.data.source import ArrayExamples, Examples, Source
 from gm_jax.data.spec import DataSpec, Extra
@@ -51,6 +52,7 @@ __all__ = [
     "HorizontalFlip",
     "ImageData",
     "ImageFolder",
+    "MovingMnist",
     "Prepared",
     "Quantize",
     "RandomResizedCrop",

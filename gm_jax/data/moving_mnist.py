@@ -1,0 +1,186 @@
+"""Moving MNIST: digits that bounce in a box, made on the fly."""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from gm_jax.data.sequence import forecast_example, forecast_spec
+from gm_jax.data.source import Example, Examples, Source
+from gm_jax.data.spec import DataSpec
+from gm_jax.data.split import Split
+from gm_jax.data.split_expression import split_indices
+from gm_jax.data.tfds_source import Tfds
+from gm_jax.errors import ConfigError, check_not_negative, check_positive
+from gm_jax.rng import stable_hash
+
+# The digits of each split; those to choose a model by are seen neither in training nor in the test.
+_DIGITS = {"train": "train[:90%]", "validation": "train[90%:]", "test": "test"}
+
+
+@dataclasses.dataclass(frozen=True)
+class MovingMnist(Source):
+    """Two digits bouncing in a box of 64x64, 10 known frames and 10 wanted ones, a second apart.
+
+    The recipe of Srivastava et al. 2015 (arXiv:1502.04681): a digit starts anywhere in the box and
+    moves in any direction by a tenth of its free way a frame; at a wall it stops short and is
+    reflected; where digits overlap the brighter pixel counts. Each sequence is a function of the
+    seed, the split and its number. "train" is made of nine tenths of the set's training digits,
+    "validation" (also "valid") of the others, "test" of its test digits.
+
+    Examples are as those of `SyntheticStorms`: "image", "context", "context_time" and "time".
+    """
+
+    source: Source = Tfds("mnist")
+    """Of the digits; with splits "train" and "test"."""
+    context: int = 10
+    """Known frames of an example, N."""
+    targets: int = 10
+    """Wanted frames of an example, M."""
+    size: int = 64
+    """Height and width of the box."""
+    num_digits: int = 2
+    """In the box."""
+    step: float = 0.1
+    """Of the way that a digit has between two walls, in a frame."""
+    num_train: int = 10_000
+    """Sequences in "train"."""
+    num_validation: int = 1_000
+    """Sequences in "validation"."""
+    num_test: int = 10_000
+    """Sequences in "test"."""
+    seed: int = 0
+    """Of the sequences; that of the experiment changes their order only."""
+
+    def __post_init__(self) -> None:
+        check_positive(self, "context", "targets", "size", "num_digits", "step")
+        check_positive(self, "num_train", "num_validation", "num_test")
+        check_not_negative(self, "seed")
+        if not isinstance(self.source, Source):
+            raise ConfigError(f"MovingMnist.source must be a Source, not {self.source!r}")
+
+    @property
+    def spec(self) -> DataSpec:
+        digit = self.source.spec
+        if digit.continuous:
+            raise ConfigError("MovingMnist.source gives points, and digits are images")
+        height, width, channels = digit.shape
+        if not 0 < max(height, width) < self.size:
+            raise ConfigError(
+                f"MovingMnist.size {self.size} leaves no way to digits of {width}x{height}"
+            )
+        spec = forecast_spec((self.size, self.size, channels), self.context, self.targets)
+        return dataclasses.replace(spec, num_levels=digit.num_levels)
+
+    def open(self, split: str) -> Examples:
+        sizes = {"train": self.num_train, "validation": self.num_validation, "test": self.num_test}
+        parts = split_indices(re.sub(r"\bvalid\b", "validation", split), sizes)
+        spec = self.spec
+        pieces, offset = [], 0
+        digits = []
+        for name, indices in parts:
+            own = self._digits(name)
+            which, corners = self._draw(name, sizes[name], len(own), own.shape[1:3])
+            pieces.append((which[indices] + offset, corners[indices]))
+            digits.append(own)
+            offset += len(own)
+        which, corners = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
+        return _Bouncing(np.concatenate(digits), which, corners, spec, self.context)
+
+    def summary(self) -> str:
+        """One line: how many sequences, and of what."""
+        return (
+            f"{self.num_digits} digits of {self.source.summary() or type(self.source).__name__} "
+            f"bouncing in {self.size}x{self.size}: {self.num_train:,} train / "
+            f"{self.num_validation:,} validation / {self.num_test:,} test; "
+            f"{self.context} + {self.targets} frames, 1 s apart"
+        )
+
+    def _digits(self, split: str) -> np.ndarray:
+        """The digits of a split, uint8 [K, h, w, C]."""
+        digits = self.source.open(_DIGITS[split])
+        # As a split, because that keeps what has been decoded.
+        read = Split(digits, self.source.spec, name=_DIGITS[split], resident_bytes=2**62)
+        assert read.arrays is not None
+        return read.arrays["image"]
+
+    def _draw(
+        self, split: str, num: int, num_digits: int, digit_size: tuple[int, ...]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The sequences of a split.
+
+        Returns:
+          Their digits [num, D], and the digits' upper left corners, row and column, in every frame,
+          [num, N + M, D, 2].
+        """
+
+        def stream(name: str) -> np.random.Generator:
+            return np.random.default_rng([self.seed, stable_hash(split), stable_hash(name)])
+
+        which = stream("digits").integers(0, num_digits, (num, self.num_digits))
+        start = stream("start").uniform(0, 1, (num, self.num_digits, 2))
+        angle = stream("angle").uniform(0, 2 * np.pi, (num, self.num_digits))
+        step = self.step * np.stack([np.sin(angle), np.cos(angle)], -1)
+        ways = bounce(start, step, self.context + self.targets)  # [T, num, D, 2]
+        free = self.size - np.array(digit_size)
+        return which, np.moveaxis(ways * free, 0, 1).astype(np.int64)
+
+
+def bounce(start: np.ndarray, step: np.ndarray, num_frames: int) -> np.ndarray:
+    """Points that move straight on in [0, 1] and are reflected where they would leave it.
+
+    Args:
+      start: positions [...], in [0, 1].
+      step: of each frame [...].
+      num_frames: T.
+
+    Returns:
+      Positions [T, ...] after 1, .., T steps. At the wall a point stops for the rest of the step.
+    """
+    position, step = np.array(start), np.array(step)
+    found = []
+    for _ in range(num_frames):
+        position = position + step
+        step = np.where((position <= 0) | (position >= 1), -step, step)
+        position = np.clip(position, 0, 1)
+        found.append(position)
+    return np.stack(found)
+
+
+class _Bouncing(Examples):
+    """Sequences that are drawn as they are read."""
+
+    def __init__(
+        self,
+        digits: np.ndarray,
+        which: np.ndarray,
+        corners: np.ndarray,
+        spec: DataSpec,
+        context: int,
+    ):
+        self._digits, self._which, self._corners = digits, which, corners
+        self._shape, self._context = spec.shape[1:], context
+
+    def __len__(self) -> int:
+        return len(self._which)
+
+    def __getitem__(self, index: int) -> Example:
+        return self.take([index])[0]
+
+    def take(self, indices: Sequence[int]) -> list[Example]:
+        which = self._which[np.asarray(indices, int)]  # [n, D]
+        corners = self._corners[np.asarray(indices, int)]  # [n, T, D, 2]
+        num, num_frames = corners.shape[:2]
+        frames = np.zeros((num, num_frames, *self._shape), np.uint8)
+        # Every place where a digit fits, as a view: [n, T, row, column, C, h, w].
+        places = np.lib.stride_tricks.sliding_window_view(
+            frames, self._digits.shape[1:3], axis=(2, 3), writeable=True
+        )
+        sequence, frame = np.ogrid[:num, :num_frames]
+        for d in range(which.shape[1]):
+            at = (sequence, frame, corners[:, :, d, 0], corners[:, :, d, 1])
+            digit = np.moveaxis(self._digits[which[:, d]], -1, 1)[:, None]  # [n, 1, C, h, w]
+            places[at] = np.maximum(places[at], digit)
+        seconds = np.arange(num_frames)
+        return [forecast_example(f, seconds, self._context) for f in frames]
