@@ -9,6 +9,8 @@ from gm_jax.data.image_data import ImageData
 from gm_jax.data.image_folder import ImageFolder
 from gm_jax.data.moving_mnist import MovingMnist
 from gm_jax.data.prepared import Prepared, list_prepared
+from gm_jax.data.sevir import Sevir
+from gm_jax.data.sevir_writer import write_synthetic_sevir
 from gm_jax.data.source import ArrayExamples, Examples, Source
 from gm_jax.data.spec import DataSpec, Extra
 from gm_jax.data.split import Split, gather
@@ -60,6 +62,7 @@ __all__ = [
     "RandomTransform",
     "Resize",
     "Ring",
+    "Sevir",
     "Source",
     "Split",
     "StormFrames",
@@ -72,4 +75,5 @@ __all__ = [
     "gather",
     "list_prepared",
     "read_storms",
+    "write_synthetic_sevir",
 ]

@@ -1,7 +1,10 @@
 """What an example of forecasting is made of: known frames, wanted frames, and all their times."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from gm_jax.data.image_splits import split_names
 from gm_jax.data.source import Example
 from gm_jax.data.spec import DataSpec, Extra
 
@@ -44,3 +47,20 @@ def forecast_example(frames: np.ndarray, times: np.ndarray, context: int) -> Exa
         "context_time": since[:context].astype(np.float32),
         "time": since[context:].astype(np.float32),
     }
+
+
+def split_groups(
+    ids: Sequence[str], valid_fraction: float, test_fraction: float
+) -> dict[str, list[str]]:
+    """Which storms or events are in which split, by a hash of their ids, as images are split.
+
+    One alone is there to be tested on; of two, one is for training and one for the test.
+
+    Args:
+      ids: of the groups of examples that are not to be divided.
+      valid_fraction: of the split validation.
+      test_fraction: of the split test.
+    """
+    if len(ids) == 1:
+        return {"test": list(ids)}
+    return split_names(ids, valid_fraction if len(ids) > 2 else 0.0, test_fraction)

@@ -18,8 +18,8 @@ from gm_jax.data.image_folder import (
     short_path,
 )
 from gm_jax.data.image_preparation import remove_others
-from gm_jax.data.image_splits import SPLITS, split_names
-from gm_jax.data.sequence import forecast_example, forecast_spec
+from gm_jax.data.image_splits import SPLITS
+from gm_jax.data.sequence import forecast_example, forecast_spec, split_groups
 from gm_jax.data.source import Example, Examples, Source
 from gm_jax.data.spec import DataSpec, Extra
 from gm_jax.data.split_expression import split_indices
@@ -151,12 +151,7 @@ class Storms(Source):
         """Where the windows of each split begin, among all frames."""
         usable = self._usable(prepared.storms)
         ids = [storm.id for storm in usable]
-        if len(ids) == 1:
-            members = {"test": ids}
-        elif len(ids) == 2:  # too few for three splits
-            members = split_names(ids, 0.0, self.test_fraction)
-        else:
-            members = split_names(ids, self.valid_fraction, self.test_fraction)
+        members = split_groups(ids, self.valid_fraction, self.test_fraction)
         length = self.context + self.targets
         starts, offset = {}, 0
         for storm in prepared.storms:
