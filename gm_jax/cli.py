@@ -180,6 +180,51 @@ class Inpaint:
 
 
 @dataclasses.dataclass(frozen=True)
+class Forecast:
+    """Say what comes next: frames at any times, a strip and an animation.
+
+    From the last frames of a storm, a folder of <storm>_<NNN>.jpg with their _features.json, or
+    from examples of the run's own data.
+    Example: gm-jax forecast runs/storms/cae_convlstm --context my_storm --times 3600,5400,+2h
+    """
+
+    run: tyro.conf.Positional[Path]
+    """Folder of the run."""
+    times: str | None = None
+    """After the last known frame: seconds, or +30min, +2h; commas between (default: those of the
+    frames that came)."""
+    context: Path | None = None
+    """Folder of a storm (default: examples of a split)."""
+    storm: str | None = None
+    """Which storm, where the folder holds several."""
+    at: float | None = None
+    """Time of the last known frame, in the storm's seconds (default: its last frame)."""
+    split: str = "test"
+    """train, valid, test, or a split expression."""
+    num: int = 4
+    """How many examples of the split."""
+    step: str | None = None
+    """Checkpoint: a step, "latest" or "best" (default: what the experiment names)."""
+    out: Path | None = None
+    """A folder (default: forecasts in the run)."""
+
+    def act(self) -> None:
+        from gm_jax.forecast_commands import run_forecast
+
+        run_forecast(
+            self.run,
+            self.times,
+            self.context,
+            self.storm,
+            self.at,
+            self.split,
+            self.num,
+            self.step,
+            self.out,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
 class Interpolate:
     """Draw lines of images between pairs of images, or of latents.
 
@@ -275,6 +320,7 @@ COMMANDS: dict[str, Any] = {
     "sample": Sample,
     "reconstruct": Reconstruct,
     "inpaint": Inpaint,
+    "forecast": Forecast,
     "interpolate": Interpolate,
     "animate": Animate,
     "list": List,

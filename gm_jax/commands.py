@@ -17,7 +17,8 @@ from gm_jax.data.image_file import read_images
 from gm_jax.errors import UserError
 from gm_jax.evaluation import Figure
 from gm_jax.experiment import Experiment
-from gm_jax.model import Encodes, HasLatents, Reconstructs, Samples
+from gm_jax.forecast_evaluation import evaluate_lead_times, plot_lead_times
+from gm_jax.model import Encodes, Forecasts, HasLatents, Reconstructs, Samples
 from gm_jax.run import Run, default_folder, finished_run, open_run
 from gm_jax.sample_evaluation import read_samples
 from gm_jax.training.folder import RunFolder
@@ -130,6 +131,8 @@ def next_commands(run: Run) -> str:
         "sample": Samples,
         "reconstruct": Reconstructs,
         "interpolate": (Encodes, HasLatents),
+        "forecast": Forecasts,
+        "evaluate": Forecasts,
     }
     commands = [
         f"gm-jax {c} {run.folder}"
@@ -155,9 +158,9 @@ def draw_progress(folder: Path) -> list[Path]:
 
 
 def progress_pictures(folder: Path) -> list[Path]:
-    """The pictures made during training, by step: of samples, or else of reconstructions."""
+    """The pictures made during training: of samples, or else reconstructions, or forecasts."""
     made = list(RunFolder(folder).samples.glob("step_*.png"))
-    for ending in ("", "_reconstructions"):
+    for ending in ("", "_reconstructions", "_forecasts"):
         matches = ((re.fullmatch(rf"step_(\d+){ending}\.png", path.name), path) for path in made)
         steps = {int(match[1]): path for match, path in matches if match}
         if steps:
@@ -216,6 +219,19 @@ def run_evaluation(
     show_figures(split, figures)
     if read:
         show_figures("samples", read)
+    if isinstance(run.model, Forecasts) and run.spec.is_sequence:
+        show_lead_times(run, split)
+
+
+def show_lead_times(run: Run, split: str) -> None:
+    """The table of figures by lead time, beside those of the baselines, and its plot."""
+    result = evaluate_lead_times(run, split)
+    for line in result.table():
+        say("", line)
+    out = run.folder / f"lead_times_{re.sub(r'[^A-Za-z0-9]+', '_', split).strip('_')}.png"
+    with naming(out):
+        plot_lead_times(result, out)
+    say("pictures", str(out))
 
 
 def run_sampling(

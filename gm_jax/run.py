@@ -25,6 +25,7 @@ from gm_jax.experiment import MAX_SEED, Experiment
 from gm_jax.functional.interpolation import lerp, slerp
 from gm_jax.model import (
     Encodes,
+    Forecasts,
     HasLatents,
     HasLogProb,
     Inpaints,
@@ -33,7 +34,9 @@ from gm_jax.model import (
     SampleMeans,
     Samples,
     TrainState,
+    Translates,
 )
+from gm_jax.models.forecasting import check_forecast
 from gm_jax.rng import Rngs
 from gm_jax.training.checkpoint import Checkpoints
 from gm_jax.training.folder import RunFolder
@@ -52,6 +55,8 @@ _ABILITIES: dict[str, Any] = {
     "decode": (Encodes, HasLatents),
     "log_prob": HasLogProb,
     "inpaint": Inpaints,
+    "forecast": Forecasts,
+    "translate": Translates,
 }
 
 # Fields that change how a trained model samples, and nothing that was trained.
@@ -175,6 +180,33 @@ class Run:
             )
         labels = self._labels(condition, len(image))
         return np.asarray(method(self.state, _sample_rngs(seed), image, known, labels))
+
+    def forecast(self, context: Mapping[str, Any], times: Any) -> np.ndarray:
+        """What comes after known frames, at any times.
+
+        Args:
+          context: "context" uint8 levels [B, N, H, W, C] and "context_time" [B, N], seconds that
+            end in 0; further entries, as a batch has them, have no part.
+          times: seconds after the last known frame, increasing, [M'] or [B, M'].
+
+        Returns:
+          uint8 levels [B, M', H, W, C].
+
+        Raises:
+          UserError: what the family cannot do, or what does not fit (`check_forecast`).
+        """
+        method = self._method("forecast")
+        known = {name: np.asarray(context[name]) for name in ("context", "context_time")}
+        known["context_time"] = known["context_time"].astype(np.float32)
+        wanted = np.asarray(times, np.float32)
+        wanted = np.broadcast_to(wanted, (len(known["context"]), wanted.shape[-1]))
+        check_forecast(self.spec, known, wanted)
+        return np.asarray(method(self.state, Rngs(self.state.key).at("forecast"), known, wanted))
+
+    def translate(self, batch: Mapping[str, Any]) -> np.ndarray:
+        """The images that belong to those of the other channels, uint8 levels [B, H, W, C]."""
+        method = self._method("translate")
+        return np.asarray(method(self.state, {e.name: batch[e.name] for e in self.spec.extras}))
 
     def encode(self, batch: Any) -> np.ndarray:
         """Codes, [B, ...]."""

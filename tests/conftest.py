@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,19 @@ def real_data() -> Path:
     if not Path(folder).is_dir():
         pytest.skip(f"real data: GM_JAX_DATA is {folder}, which is no folder")
     return Path(folder)
+
+
+# What is compiled there runs once or a few times.
+_COMPILED_QUICKLY = ("contract", "functional", "metrics", "models", "nets")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compile_quickly(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leaves out XLA's costly passes, which take half of the time to compile."""
+    import jax
+
+    before = jax.config.read("jax_disable_most_optimizations")
+    if request.path.parent.name in _COMPILED_QUICKLY:
+        jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)

@@ -1,6 +1,7 @@
 """Pictures of a model: samples beside their means, reconstructions below their originals.
 
 Points are drawn as a scatter picture, over real ones; so is a density, where the model has one.
+Forecasts stand below what came.
 """
 
 from pathlib import Path
@@ -10,16 +11,27 @@ import jax
 import numpy as np
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.model import HasDensity, Model, Reconstructs, SampleMeans, Samples, TrainState
+from gm_jax.model import (
+    Forecasts,
+    HasDensity,
+    Model,
+    Reconstructs,
+    SampleMeans,
+    Samples,
+    TrainState,
+    Translates,
+)
 from gm_jax.rng import Rngs
 from gm_jax.viz.density import density_grid, density_picture
 from gm_jax.viz.grids import image_grid, save_png, side_by_side, unit_to_pixels
 from gm_jax.viz.scatter import scatter_picture
+from gm_jax.viz.strips import forecast_strip
 
 NUM_POINTS = 2_000
 """Samples in a picture of points, and real points under them."""
 
 _MOST_COLUMNS = 20
+_STRIPS = 4  # sequences in a picture
 
 
 class Painter:
@@ -79,12 +91,46 @@ class Painter:
             self._functions["log_density"] = jax.jit(self.model.log_density)
         return density_picture(np.asarray(self._functions["log_density"](state, grid)), real)
 
+    def forecasts(self, state: TrainState) -> np.ndarray | None:
+        """A few sequences: known frames, and what came above what was forecast."""
+        if not isinstance(self.model, Forecasts) or not state.spec.is_sequence:
+            return None
+        some = {name: np.asarray(value)[:_STRIPS] for name, value in self.examples.items()}
+        known = {name: some[name] for name in ("context", "context_time")}
+        if "forecast" not in self._functions:
+            self._functions["forecast"] = jax.jit(self.model.forecast)
+        rngs = Rngs(state.key).at("eval", "forecast")
+        drawn = np.asarray(self._functions["forecast"](state, rngs, known, some["time"]))
+        strips = [
+            forecast_strip(
+                some["context"][i],
+                some["context_time"][i],
+                some["time"][i],
+                [("what came", some["image"][i]), ("forecast", drawn[i])],
+                state.spec.num_levels,
+            )
+            for i in range(len(drawn))
+        ]
+        return np.concatenate(strips)
+
+    def translations(self, state: TrainState) -> np.ndarray | None:
+        """Rows of images and what was made of the other channels, for a model of images."""
+        spec = state.spec
+        if not isinstance(self.model, Translates) or spec.is_sequence:
+            return None
+        if "translate" not in self._functions:
+            self._functions["translate"] = jax.jit(self.model.translate)
+        made = np.asarray(self._functions["translate"](state, self.examples))
+        return side_by_side([np.asarray(self.examples["image"]), made], spec.num_levels)
+
     def paint(self, state: TrainState, folder: Path, stem: str) -> dict[str, np.ndarray]:
         """Writes `stem`.png, `stem`_reconstructions.png and so on; returns the grids by name."""
         grids = {
             "samples": self.samples(state),
             "reconstructions": self.reconstructions(state),
             "density": self.density(state),
+            "forecasts": self.forecasts(state),
+            "translations": self.translations(state),
         }
         made = {name: grid for name, grid in grids.items() if grid is not None}
         for name, grid in made.items():

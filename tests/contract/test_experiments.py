@@ -76,6 +76,8 @@ COMPILED = {
     "mnist/vae_binarized",
     "mnist12/gan",
     "railway/vae",
+    "storms/cae_attention_convlstm",
+    "storms/unet_attention",
 }
 
 

@@ -1,0 +1,202 @@
+"""What `gm-jax forecast` does."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from gm_jax.commands import check_out, naming, parse_step, save_grid, say
+from gm_jax.data.image_folder import find_path
+from gm_jax.data.storm_frames import Cut, StormFrames, read_storms
+from gm_jax.errors import UserError
+from gm_jax.model import Forecasts
+from gm_jax.models.forecasting import check_times
+from gm_jax.run import Run, open_run
+from gm_jax.viz.animation import save_animation
+from gm_jax.viz.grids import save_png, to_pixels
+from gm_jax.viz.strips import forecast_strip, spoken_time
+
+_UNITS = {"": 1, "s": 1, "min": 60, "h": 3600}
+_TIME = re.compile(r"\+?\s*(\d+(?:\.\d+)?)\s*(s|min|h|)")
+_SAME_TIME = 0.5  # seconds: a frame this near to a wanted time is the truth at it
+
+
+class Question(NamedTuple):
+    """What is known of a sequence, and what is asked.
+
+    Attributes:
+      name: of the folder of the answer.
+      context: uint8 levels [N, H, W, C].
+      context_time: seconds that end in 0, [N].
+      times: wanted, seconds, [M].
+      came: what came then, uint8 levels [M, H, W, C], where that is known.
+    """
+
+    name: str
+    context: np.ndarray
+    context_time: np.ndarray
+    times: np.ndarray
+    came: np.ndarray | None
+
+
+def run_forecast(
+    folder: Path,
+    times: str | None,
+    context: Path | None,
+    storm: str | None,
+    at: float | None,
+    split: str,
+    num: int,
+    step: str | None,
+    out: Path | None,
+) -> None:
+    """Writes each sequence's frames, a strip and an animation into a folder of its own."""
+    wanted = None if times is None else parse_times(times)
+    run = open_run(folder, parse_step(step))
+    if not isinstance(run.model, Forecasts) or not run.spec.is_sequence:
+        raise UserError(f"{type(run.model).__name__} can't forecast: the family has no such part")
+    out = folder / "forecasts" if out is None else out
+    check_out(out / "strip.png", ".png")
+    if context is None:
+        for option, value in {"--storm": storm, "--at": at}.items():
+            if value is not None:
+                raise UserError(
+                    f"{option} {value} is for a folder of storms: give --context FOLDER"
+                )
+        questions = questions_of_split(run, wanted, split, num)
+    else:
+        questions = [question_of_folder(run, wanted, context, storm, at)]
+    for question in questions:
+        write_forecast(run, question, out / question.name)
+
+
+def parse_times(text: str) -> np.ndarray:
+    """Seconds after the last known frame: "3600,5400", "+30min,+1h", "90s"; float32 [M].
+
+    Raises:
+      UserError: for text that is no time, and as `check_times`.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    found = [_TIME.fullmatch(part) for part in parts]
+    for part, match in zip(parts, found, strict=True):
+        if match is None:
+            raise UserError(
+                f"--times {text}: {part!r} is no time after the last known frame; give seconds or "
+                "+30min, +2h, for example 3600,5400,+2h"
+            )
+    seconds = np.array([float(m[1]) * _UNITS[m[2]] for m in found if m])
+    check_times(seconds)
+    return seconds.astype(np.float32)
+
+
+def questions_of_split(run: Run, wanted: np.ndarray | None, split: str, num: int) -> list[Question]:
+    """Examples of the run's own data, at the times wanted or else at their own."""
+    batch = run.batch(num, split)
+    count = len(batch["image"])
+    times, came = batch["time"], [*batch["image"]]
+    if wanted is not None:
+        times = np.tile(wanted, (count, 1))
+        came = known_truth(run, split, batch, times)
+    return [
+        Question(
+            f"{split}_{batch['index'][i]:05d}",
+            batch["context"][i],
+            batch["context_time"][i],
+            times[i],
+            came[i],
+        )
+        for i in range(count)
+    ]
+
+
+def known_truth(
+    run: Run, split: str, batch: Mapping[str, np.ndarray], times: np.ndarray
+) -> list[np.ndarray | None]:
+    """What came at other times than those of the examples, where the source can tell."""
+    data = run.experiment.data
+    truth = getattr(data.source, "truth", None)
+    if truth is None:
+        return [None] * len(times)
+    expression = {"train": data.train, "valid": data.valid, "test": data.test}.get(split, split)
+    return [*truth(expression, batch["index"], times)]
+
+
+def question_of_folder(
+    run: Run, wanted: np.ndarray | None, folder: Path, storm: str | None, at: float | None
+) -> Question:
+    """The last frames of a storm up to the time `at`, and what came at the times wanted.
+
+    Raises:
+      UserError: the folder, the storm or the time does not fit.
+    """
+    num, height, width, channels = next(e.shape for e in run.spec.extras if e.name == "context")
+    if height != width:
+        raise UserError(
+            f"{run.folder} was trained on frames of {width}x{height}, which no square is"
+        )
+    chosen = choose_storm(
+        read_storms(find_path(folder), Cut(height, None, channels)), storm, folder
+    )
+    last = chosen.times[-1] if at is None else at
+    known = chosen.times <= last
+    if known.sum() < num:
+        raise UserError(
+            f"storm {chosen.id} in {folder} has {known.sum()} frames up to {last:g} s, but the "
+            f"model forecasts from {num}"
+        )
+    last = chosen.times[known][-1]
+    since = chosen.times - last
+    if wanted is None:
+        wanted = since[since > 0][: run.spec.shape[0]].astype(np.float32)
+        if not len(wanted):
+            raise UserError(
+                f"no frame of storm {chosen.id} in {folder} comes after {last:g} s: say which "
+                "times are wanted, for example --times +30min,+1h"
+            )
+    nearest = np.abs(since[None] - wanted[:, None])  # [M, T]
+    came = chosen.frames[nearest.argmin(1)] if (nearest.min(1) <= _SAME_TIME).all() else None
+    name = f"{chosen.id}_{last:06.0f}s"
+    return Question(name, chosen.frames[known][-num:], since[known][-num:], wanted, came)
+
+
+def choose_storm(storms: list[StormFrames], wanted: str | None, folder: Path) -> StormFrames:
+    """The storm of that id, or the only one.
+
+    Raises:
+      UserError: there is none of that id, or there are several and none is named.
+    """
+    names = ", ".join(s.id for s in storms[:5]) + (", ..." if len(storms) > 5 else "")
+    if wanted is None and len(storms) > 1:
+        raise UserError(f"{folder} holds {len(storms)} storms ({names}): choose with --storm")
+    for storm in storms:
+        if wanted in (None, storm.id):
+            return storm
+    raise UserError(f"--storm {wanted}: {folder} holds {names}")
+
+
+def write_forecast(run: Run, asked: Question, folder: Path) -> None:
+    """One PNG a wanted time, strip.png, and forecast.gif of the known and the forecast frames."""
+    levels = run.spec.num_levels
+    known = {"context": asked.context[None], "context_time": asked.context_time[None]}
+    drawn = run.forecast(known, asked.times)[0]
+    with naming(folder / "strip.png"):
+        for frame, second in zip(drawn, asked.times, strict=True):
+            save_png(folder / f"frame_{second:07.0f}s.png", to_pixels(frame, levels))
+    rows = [("forecast", drawn)]
+    if asked.came is not None:
+        rows.insert(0, ("what came", asked.came))
+    strip = forecast_strip(asked.context, asked.context_time, asked.times, rows, levels)
+    save_grid(folder / "strip.png", strip)
+
+    frames = np.concatenate([asked.context, drawn])
+    seconds = np.concatenate([asked.context_time, asked.times])
+    pictures = [
+        forecast_strip(frames[i : i + 1], seconds[i : i + 1], np.array([]), [], levels)
+        for i in range(len(frames))
+    ]
+    with naming(folder / "forecast.gif"):
+        save_animation(folder / "forecast.gif", pictures, [0.4] * (len(frames) - 1) + [2.0])
+    said = ", ".join(spoken_time(s) for s in asked.times)
+    say("forecast", f"{folder} · {len(drawn)} frames at {said} · strip.png · forecast.gif")

@@ -1,0 +1,201 @@
+"""`gm-jax forecast`, and figures by lead time."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gm_jax import cli, commands, forecast_commands
+from gm_jax.data import Data, SyntheticStorms
+from gm_jax.errors import UserError
+from gm_jax.experiment import Experiment
+from gm_jax.forecast_commands import parse_times, question_of_folder, questions_of_split
+from gm_jax.forecast_evaluation import evaluate_lead_times, plot_lead_times
+from gm_jax.functional.forecast_losses import ForecastLoss
+from gm_jax.models.autoencoder import Autoencoder
+from gm_jax.models.convlstm import ConvLSTM
+from gm_jax.rng import rngs_from_seed
+from gm_jax.run import Run
+from gm_jax.training.sharding import DataMesh
+
+SOURCE = SyntheticStorms(size=12, context=3, targets=2, num_train=4, num_validation=4, num_test=5)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of a tiny model that has learned nothing."""
+    model = ConvLSTM(widths=(4, 4), hidden=(4,), embedding_dim=4, loss=ForecastLoss(l1=1.0))
+    data = Data(source=SOURCE, train="train", valid="validation", test="test", batch_size=4)
+    state = model.init(rngs_from_seed(0), data.spec)
+    folder = tmp_path_factory.mktemp("run")
+    return Run(folder, Experiment(data=data, model=model), state, DataMesh(1))
+
+
+def write_storm(folder, storm, times, size=14):
+    """Grey frames of one storm; a frame's level is a tenth of its time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, time in enumerate(times):
+        name = folder / f"{storm}_{i:03d}"
+        Image.fromarray(np.full((size, size), time / 10, np.uint8)).save(f"{name}.jpg", quality=95)
+        features = {"storm_id": storm, "relative_time": str(time), "ocean": "1"}
+        (folder / f"{storm}_{i:03d}_features.json").write_text(json.dumps(features))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("3600,5400,9000", [3600, 5400, 9000]),
+        ("+30min, +1h,1.5 h", [1800, 3600, 5400]),
+        ("0.5s", [0.5]),
+    ],
+)
+def test_times_in_seconds_minutes_and_hours(text, seconds):
+    times = parse_times(text)
+    assert times.dtype == np.float32
+    np.testing.assert_array_equal(times, np.float32(seconds))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("soon", "'soon' is no time"),
+        ("", "'' is no time"),
+        ("3600,", "'' is no time"),
+        ("-5", "'-5' is no time"),
+        ("1d", "'1d' is no time"),
+        ("0", "0 s is not after the last known frame"),
+        ("2h,1h", "3600 s comes after 7200 s"),
+        ("1h,60min", "3600 s comes after 3600 s"),
+    ],
+)
+def test_times_that_make_no_sense(text, message):
+    with pytest.raises(UserError, match=message) as error:
+        parse_times(text)
+    assert "\n" not in str(error.value)
+
+
+def test_baselines_by_lead_time(run, tmp_path):
+    """Persistence against a NumPy loop; the model has its own figures."""
+    result = evaluate_lead_times(run)
+    batch = run.batch(5, "test")
+    assert list(result.figures) == ["model", "persistence", "extrapolation"]
+    np.testing.assert_allclose(result.seconds, batch["time"].mean(0), rtol=1e-6)
+    for i, figure in enumerate(result.figures["persistence"]["mse"]):
+        errors = [
+            np.mean((last[-1].astype(float) - frames[i]) ** 2) / 255**2
+            for last, frames in zip(batch["context"], batch["image"], strict=True)
+        ]
+        np.testing.assert_allclose(figure.value, np.mean(errors), rtol=1e-5)
+        assert (figure.n, figure.kind) == (5, "error")
+    drawn = run.forecast(batch, batch["time"]).astype(float)
+    error = ((drawn - batch["image"]) ** 2).mean((0, 2, 3, 4)) / 255**2
+    measured = [f.value for f in result.figures["model"]["mse"]]
+    np.testing.assert_allclose(measured, error, rtol=1e-5)
+    lines = result.table()
+    assert len(lines) == 4 * (1 + 3)
+    assert lines[0].startswith("mse")
+    assert "min" in lines[0]
+    plot_lead_times(result, tmp_path / "lead.png")
+    with Image.open(tmp_path / "lead.png") as picture:
+        assert picture.size[0] > 500
+
+
+def test_the_truth_at_any_time_is_the_sources(run):
+    asked = questions_of_split(run, np.float32([600, 5000, 9000]), "test", 2)
+    assert [q.name for q in asked] == ["test_00000", "test_00004"]
+    truth = SOURCE.truth("test", [0, 4], [600, 5000, 9000])
+    for question, came in zip(asked, truth, strict=True):
+        np.testing.assert_array_equal(question.came, came)
+    own = questions_of_split(run, None, "test", 2)
+    np.testing.assert_array_equal(own[1].came, run.batch(2, "test")["image"][1])
+    # At its own times both are the same.
+    at_own = questions_of_split(run, own[0].times, "test", 1)[0]
+    np.testing.assert_array_equal(at_own.came, own[0].came)
+
+
+def test_a_folder_of_frames(run, tmp_path):
+    write_storm(tmp_path / "s", "ana", [0, 600, 1000, 1500, 2100])
+    last = question_of_folder(run, np.float32([60]), tmp_path / "s", None, None)
+    np.testing.assert_allclose(last.context_time, [-1100, -600, 0])
+    np.testing.assert_allclose(last.context.mean((1, 2, 3)), [100, 150, 210], atol=1)
+    assert last.came is None
+    assert last.context.shape == (3, 12, 12, 1)
+
+    middle = question_of_folder(run, None, tmp_path / "s", None, 1200)
+    np.testing.assert_allclose(middle.context_time, [-1000, -400, 0])
+    np.testing.assert_allclose(middle.times, [500, 1100])
+    np.testing.assert_allclose(middle.came.mean((1, 2, 3)), [150, 210], atol=1)
+    some = question_of_folder(run, np.float32([500, 1099]), tmp_path / "s", None, 1200)
+    assert some.came is None  # no frame at the second time
+
+    write_storm(tmp_path / "s", "bea", [0, 100, 200])
+    chosen = question_of_folder(run, np.float32([60]), tmp_path / "s", "bea", None)
+    assert chosen.name == "bea_000200s"
+
+
+@pytest.mark.parametrize(
+    ("storms", "options", "message"),
+    [
+        ({"a": [0, 1, 2]}, {}, "no frame of storm a in .* comes after 2 s.*--times"),
+        ({"a": [0, 1, 2]}, {"at": 1.0}, "storm a in .* has 2 frames up to 1 s, but .* from 3"),
+        ({"a": [0, 1, 2], "b": [0, 1, 2]}, {}, r"holds 2 storms \(a, b\): choose with --storm"),
+        ({"a": [0, 1, 2]}, {"storm": "c"}, "--storm c: .* holds a"),
+        ({"a": [0]}, {}, "one frame only"),
+        ({}, {}, "there is no folder or archive"),
+    ],
+)
+def test_folders_that_do_not_fit(run, tmp_path, storms, options, message):
+    for storm, times in storms.items():
+        write_storm(tmp_path / "s", storm, times)
+    options = {"storm": None, "at": None, **options}
+    with pytest.raises(UserError, match=message) as error:
+        question_of_folder(run, None, tmp_path / "s", **options)
+    assert "\n" not in str(error.value)
+
+
+def typed(monkeypatch, run, command):
+    for module in (commands, forecast_commands):
+        monkeypatch.setattr(module, "open_run", lambda folder, step: run)
+    cli.dispatch(command.split())
+
+
+def test_the_command_writes_frames_a_strip_and_an_animation(run, tmp_path, monkeypatch, capsys):
+    write_storm(tmp_path / "s", "ana", [0, 600, 1000, 1500])
+    out = f"--out {tmp_path / 'out'}"
+    typed(monkeypatch, run, f"forecast r --context {tmp_path / 's'} --times +10min,3600,+2h {out}")
+    folder = tmp_path / "out" / "ana_001500s"
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "forecast.gif",
+        "frame_0000600s.png",
+        "frame_0003600s.png",
+        "frame_0007200s.png",
+        "strip.png",
+    ]
+    with Image.open(folder / "frame_0000600s.png") as frame:
+        assert frame.size == (12, 12)
+    with Image.open(folder / "forecast.gif") as animation:
+        assert animation.n_frames >= 2
+    assert "3 frames at +10 min, +1 h, +2 h" in capsys.readouterr().out
+    typed(monkeypatch, run, f"forecast r --num 2 {out}")
+    assert (tmp_path / "out" / "test_00004" / "strip.png").exists()
+
+
+def test_evaluate_shows_the_table(run, monkeypatch, capsys):
+    typed(monkeypatch, run, "evaluate r")
+    said = capsys.readouterr().out
+    assert all(name in said for name in ("persistence", "extrapolation", "lead_times_test.png"))
+    assert (run.folder / "lead_times_test.png").exists()
+
+
+def test_what_cannot_forecast_says_so(run, tmp_path, monkeypatch):
+    with pytest.raises(UserError, match="--storm x is for a folder of storms"):
+        typed(monkeypatch, run, "forecast r --storm x")
+    data = Data()
+    model = Autoencoder()
+    state = model.init(rngs_from_seed(0), data.spec)
+    images = Run(tmp_path, Experiment(data=data, model=model), state, DataMesh(1))
+    with pytest.raises(UserError, match="Autoencoder can't forecast"):
+        typed(monkeypatch, images, "forecast r")
+    with pytest.raises(UserError, match="Autoencoder can't forecast"):
+        evaluate_lead_times(images)
