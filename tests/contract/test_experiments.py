@@ -20,6 +20,7 @@ from gm_jax.experiment_file import find_experiments, load
 from gm_jax.model import (
     Classifies,
     Encodes,
+    Forecasts,
     HasLogProb,
     Model,
     Reconstructs,
@@ -178,4 +179,4 @@ def test_fit_evaluate_sample_open(name, quick, tmp_path):
         chex.assert_type(images, np.float32 if spec.continuous else np.uint8)
         assert spec.continuous or images.max() < spec.num_levels
     pictures = list((tmp_path / "straight" / "samples").glob("step_*.png"))
-    assert bool(pictures) == isinstance(run.model, (Samples, Reconstructs))
+    assert bool(pictures) == isinstance(run.model, (Forecasts, Reconstructs, Samples))

@@ -1,0 +1,39 @@
+"""CNN-ConvLSTM on synthetic storms: the next three frames, at the times asked for.
+
+Half the ConvLSTM widths of the full recipe, which is --model.hidden 128 64 --model.dropout 0.2
+--model.loss.l1 0, so that it trains on one CPU core.
+
+Paper: Shi et al. 2015, arXiv:1506.04214
+Command: gm-jax train storms/cnn_convlstm
+Minutes: not run in full yet (about 10 on a CPU core)
+Score: not run in full yet
+"""
+
+from gm_jax.data import Data, SyntheticStorms
+from gm_jax.experiment import Evaluation, Experiment, Training
+from gm_jax.functional.forecast_losses import ForecastLoss
+from gm_jax.models.convlstm import ConvLSTM
+from gm_jax.optimizer import Optimizer
+
+
+def get_config() -> Experiment:
+    return Experiment(
+        data=Data(
+            source=SyntheticStorms(), train="train", valid="validation", test="test", batch_size=16
+        ),
+        model=ConvLSTM(
+            encoder="cnn",
+            hidden=(64, 32),
+            dropout=0.0,
+            loss=ForecastLoss(ssim=1.0, l1=1.0),
+            optimizer=Optimizer(
+                learning_rate=2e-3,
+                schedule="cosine",
+                warmup_steps=50,
+                decay_steps=1500,
+                clip_norm=1.0,
+            ),
+        ),
+        training=Training(num_steps=1500, eval_every=250, checkpoint_every=250, sample_every=500),
+        evaluation=Evaluation(batch_size=100),
+    )

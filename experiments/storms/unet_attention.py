@@ -1,0 +1,37 @@
+"""U-Net with self-attention on synthetic storms: frames at the times asked for, one at a time.
+
+A quarter of the width of the full recipe, and a level less (--model.width 64 --model.depth 4
+--model.num-heads 4), so that it trains on one CPU core.
+
+Paper: Ronneberger et al. 2015, arXiv:1505.04597; Vaswani et al. 2017, arXiv:1706.03762
+Command: gm-jax train storms/unet_attention
+Minutes: not run in full yet (about 10 on a CPU core)
+Score: not run in full yet
+"""
+
+from gm_jax.data import Data, SyntheticStorms
+from gm_jax.experiment import Evaluation, Experiment, Training
+from gm_jax.models.unet_attention import UNetAttention
+from gm_jax.optimizer import Optimizer
+
+
+def get_config() -> Experiment:
+    return Experiment(
+        data=Data(
+            source=SyntheticStorms(), train="train", valid="validation", test="test", batch_size=16
+        ),
+        model=UNetAttention(
+            width=16,
+            depth=3,
+            num_heads=2,
+            optimizer=Optimizer(
+                learning_rate=2e-3,
+                schedule="cosine",
+                warmup_steps=50,
+                decay_steps=1500,
+                clip_norm=1.0,
+            ),
+        ),
+        training=Training(num_steps=1500, eval_every=250, checkpoint_every=250, sample_every=500),
+        evaluation=Evaluation(batch_size=100),
+    )
