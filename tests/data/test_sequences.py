@@ -1,5 +1,7 @@
 """Examples with further arrays: read, checked, held or streamed like images."""
 
+import json
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -10,12 +12,17 @@ from gm_jax.data import (
     ArrayExamples,
     Data,
     DataSpec,
+    Digits,
     Examples,
     Extra,
     HorizontalFlip,
+    MovingMnist,
     Quantize,
+    Sevir,
     Source,
     Split,
+    Storms,
+    SyntheticStorms,
     gather,
 )
 from gm_jax.errors import ConfigError, UserError
@@ -182,3 +189,13 @@ def test_transforms_are_refused(transform, spec):
     with pytest.raises(ConfigError, match="give the source its own size") as error:
         _ = Data(Frames(), transforms=(transform,)).spec
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [SyntheticStorms(windows=2), Storms("storms", size=8), MovingMnist(Digits()), Sevir("sevir")],
+    ids=lambda source: type(source).__name__,
+)
+def test_sources_as_json(source):
+    data = Data(source=source, train="train", valid="validation")
+    assert from_plain(json.loads(json.dumps(to_plain(data)))) == data
