@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 import gm_jax
-from gm_jax.data import ImageData
+from gm_jax.data import ImageData, Sevir
+from gm_jax.data.sevir_writer import write_synthetic_sevir
 from gm_jax.errors import UserError
 from gm_jax.experiment_file import find_experiments, load
 from gm_jax.model import (
@@ -51,7 +52,15 @@ def images(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def quick(images):
+def sevir(tmp_path_factory):
+    """A folder of small synthetic files in SEVIR's layout."""
+    folder = tmp_path_factory.mktemp("sevir")
+    write_synthetic_sevir(folder, num_events=40, size=32, num_frames=13)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def quick(images, sevir):
     """Loads an experiment in miniature; skips where its data are not there."""
 
     def get(name):
@@ -61,6 +70,8 @@ def quick(images):
         except UserError as error:
             if isinstance(experiment.data, ImageData):  # any images will do
                 return experiment.replace(**{"data.path": images})
+            if isinstance(experiment.data.source, Sevir):
+                return experiment.replace(**{"data.source.path": str(sevir)})
             pytest.skip(f"real data: {error}")
         return experiment
 
