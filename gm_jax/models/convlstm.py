@@ -86,7 +86,7 @@ class ConvLSTMNet(nn.Module):
 
         time = jnp.concatenate([inputs["context_time"], times], 1)  # [B, N + M]
         interval = jnp.diff(time, axis=1, prepend=time[:, :1])  # 0 for the first
-        embedding = TimeEmbedding(config.embedding_dim, config.time_scale, dtype)(
+        embedding = TimeEmbedding(config.embedding_dim, config.time_scale)(
             jnp.stack([interval, time], -1)
         )  # [B, N + M, E]
 

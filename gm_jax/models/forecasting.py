@@ -81,8 +81,8 @@ class Forecaster:
         Raises:
           ConfigError: data that the family cannot take.
         """
-        inputs = {e.name: jnp.zeros((1, *e.shape), e.dtype) for e in spec.extras}
         self.check_spec(spec)
+        inputs = {e.name: jnp.zeros((1, *e.shape), e.dtype) for e in spec.extras}
         module = self._module(spec)
         params = module.init(rngs("params/network"), self._inputs(inputs, spec), train=False)
         return create_state(rngs, spec, params["params"], self.optimizer)

@@ -159,7 +159,7 @@ class UNetAttentionNet(nn.Module):
         known = inputs["context_time"]
         # One wanted time each, beside all the known ones: [B M, N + 1].
         told = jnp.concatenate([_for_each(known, num_wanted), times.reshape(-1, 1)], 1)
-        embedding = TimeEmbedding(config.embedding_dim, config.time_scale, dtype)(told)
+        embedding = TimeEmbedding(config.embedding_dim, config.time_scale)(told)
         h = UNet(config)({0: [_for_each(frames.astype(dtype), num_wanted)]}, embedding)
         last = _for_each(context[:, -1], num_wanted)
         tau = times.reshape(-1) / config.time_scale

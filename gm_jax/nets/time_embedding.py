@@ -35,18 +35,20 @@ def time_features(seconds: jax.Array, time_scale: float) -> jax.Array:
 
 
 class TimeEmbedding(nn.Module):
-    """Several times that belong together, [..., K] in seconds, to [..., features]."""
+    """Several times that belong together, [..., K] in seconds, to [..., features].
+
+    In float32 whatever the network computes in: to bfloat16, 60 and 60.1 minutes are one time.
+    """
 
     features: int
     time_scale: float
-    dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, seconds: jax.Array) -> jax.Array:
         told = time_features(seconds, self.time_scale)
         h = told.reshape(*told.shape[:-2], -1)
-        h = nn.silu(nn.Dense(self.features, dtype=self.dtype)(h))
-        return nn.silu(nn.Dense(self.features, dtype=self.dtype)(h))
+        h = nn.silu(nn.Dense(self.features)(h))
+        return nn.silu(nn.Dense(self.features)(h))
 
 
 class FiLM(nn.Module):

@@ -1,6 +1,7 @@
 """Attention against a loop over queries."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -26,6 +27,14 @@ def test_it_is_the_naive_one_in_blocks_of_any_size(max_queries):
         expected = naive(*(np.float64(a) for a in (QUERY, KEY, VALUE)), scale or 3**-0.5)
         out = attend(QUERY, KEY, VALUE, scale, max_queries)
         np.testing.assert_allclose(out, expected, atol=1e-5)
+
+
+def test_heads_of_one_channel_also_in_bfloat16():
+    query, key, value = (np.tile(a[..., :1], (1, 7, 1, 1)) for a in (QUERY, KEY, VALUE))
+    expected = naive(*(np.float64(a) for a in (query, key, value)), 1.0)
+    np.testing.assert_allclose(attend(query, key, value), expected, atol=1e-5)
+    low = (jnp.asarray(a, jnp.bfloat16) for a in (query, key, value))
+    np.testing.assert_allclose(jax.jit(attend)(*low).astype(np.float32), expected, atol=0.05)
 
 
 def test_gradients_do_not_depend_on_the_blocks():

@@ -132,6 +132,14 @@ def test_examples_do_not_mix(trained):
     np.testing.assert_allclose(together[1:], alone, atol=1e-5)
 
 
+def test_bfloat16_computes_close_to_float32(trained):
+    model, state = trained
+    low = dataclasses.replace(model, dtype="bfloat16")
+    out = predict(low, state, TIMES)
+    assert out.dtype == np.float32
+    assert np.abs(out - predict(model, state, TIMES)).mean() < 0.03
+
+
 def test_an_untrained_model_is_nearly_persistence():
     model = MODELS["cnn"].quick()
     state = started(model)
