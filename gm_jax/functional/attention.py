@@ -31,8 +31,8 @@ def attend(
     if query.shape[-1] == 1:
         # XLA (jax 0.12.0) kills the process over bfloat16 heads of one channel on a CPU: two then,
         # of which one is 0 and changes no product.
-        wide = (jnp.pad(x, ((0, 0),) * 3 + ((0, 1),)) for x in (query, key, value))
-        return attend(*wide, 1.0 if scale is None else scale, max_queries)[..., :1]
+        query, key, value = (jnp.pad(x, ((0, 0),) * 3 + ((0, 1),)) for x in (query, key, value))
+        return attend(query, key, value, 1.0 if scale is None else scale, max_queries)[..., :1]
     num = query.shape[1]
     block = max_queries or max(1, _MOST_WEIGHTS // key.shape[1])
     if num <= block:
