@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import errno
 import io
+import json
 import os
 import re
 import shlex
@@ -25,6 +26,7 @@ from PIL import Image
 import gm_jax
 from gm_jax import cli
 from gm_jax.data import Digits, image_folder
+from gm_jax.data.sevir_writer import write_synthetic_sevir
 from gm_jax.data.source import ArrayExamples
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import Split
@@ -59,6 +61,33 @@ from gm_jax.nets.flows import ImageFlow
 def get_config():
     data = Data(transforms=(Resize(7),))
     return Experiment(data=data, model=RealNVP(flow=ImageFlow(halvings=2)))
+"""
+STORMS = """
+from gm_jax.data import Data, Storms
+from gm_jax.experiment import Experiment
+from gm_jax.models.convlstm import ConvLSTM
+
+def get_config():
+    data = Data(source=Storms("storm", context=3, targets=2), train="all", valid=None, test="all")
+    return Experiment(data=data, model=ConvLSTM())
+"""
+SEVIR = """
+from gm_jax.data import Data, Sevir
+from gm_jax.experiment import Experiment
+from gm_jax.models.unet_attention import UNetAttention
+
+def get_config():
+    data = Data(source=Sevir("sevir"), train="train", valid=None, test="test")
+    return Experiment(data=data, model=UNetAttention())
+"""
+IMAGES_OF_STORMS = """
+from gm_jax.data import Data, SyntheticStorms
+from gm_jax.experiment import Experiment
+from gm_jax.models.vae import VAE
+
+def get_config():
+    data = Data(source=SyntheticStorms(num_train=4), train="train", valid="validation")
+    return Experiment(data=data, model=VAE())
 """
 
 
@@ -130,6 +159,35 @@ def archive(name, *kinds):
         shutil.rmtree(folder / "mine")
 
     return write
+
+
+def storm(times, sizes=(8,), text=None, keep=None):
+    """c.py, and the storm that it reads: frames at these times, of these sizes in turn.
+
+    The features of the last frame are `text`, if given; of its image the first `keep` bytes.
+    """
+
+    def write(folder, patch):
+        config(STORMS)(folder, patch)
+        (folder / "storm").mkdir()
+        for i, time in enumerate(times):
+            size, last = sizes[i % len(sizes)], i == len(times) - 1
+            kept = keep if last else None
+            picture(f"storm/ana_{i:03d}.jpg", (size, size), kept)(folder, patch)
+            features = json.dumps({"storm_id": "ana", "relative_time": str(time)})
+            features = text if last and text is not None else features
+            if features:
+                (folder / "storm" / f"ana_{i:03d}_features.json").write_text(features)
+
+    return write
+
+
+def truncated_sevir(folder, patch):
+    """c.py, and SEVIR files of which one is cut short."""
+    config(SEVIR)(folder, patch)
+    write_synthetic_sevir(folder / "sevir", num_events=4, size=16, num_frames=3)
+    path = sorted((folder / "sevir").rglob("*.h5"))[0]
+    path.write_bytes(path.read_bytes()[:1000])
 
 
 def recorded(old, new):
@@ -548,6 +606,73 @@ CASES = {
         case("inpaint runs/vae", "VAE can't inpaint"),
         case("inpaint runs/vae --known middle", "--known must be one of top, bottom, left, right"),
     ],
+    "Storms and forecasts": [
+        case("forecast runs/vae", "VAE can't forecast"),
+        case("forecast runs/vae --times soon", "'soon' is no time after the last known frame"),
+        case("forecast runs/vae --times 0,3600", "0 s is not after the last known frame"),
+        case("forecast runs/vae --times 2h,1h", "wanted times must increase, and 3600 s comes"),
+        case(
+            "train c.py",
+            "SyntheticStorms gives sequences, but VAE takes images only",
+            given=config(IMAGES_OF_STORMS),
+            note="SyntheticStorms for a VAE",
+        ),
+        case("train c.py", "storm", given=config(STORMS), note="the folder storm is not there"),
+        case(
+            "train c.py",
+            "ana_004.jpg has no ana_004_features.json beside it",
+            given=storm(range(5), text=""),
+            note="a json is missing",
+        ),
+        case(
+            "train c.py",
+            "ana_004_features.json has no relative_time",
+            given=storm(range(5), text="{}"),
+            note="a json holds {}",
+        ),
+        case(
+            "train c.py",
+            "relative_time in storm/ana_004_features.json is 'noon', which is no number",
+            given=storm(range(5), text='{"storm_id": "ana", "relative_time": "noon"}'),
+            note="a relative_time is noon",
+        ),
+        case(
+            "train c.py",
+            "two frames at 1800 s, ana_001.jpg and ana_002.jpg",
+            given=storm([0, 1800, 1800, 3600, 5400]),
+            note="two frames at one time",
+        ),
+        case(
+            "train c.py",
+            "storm ana in storm has one frame only",
+            given=storm([0]),
+            note="one frame",
+        ),
+        case(
+            "train c.py",
+            "storm ana in storm has 4 frames, but a window takes 3 + 2",
+            given=storm(range(4)),
+            note="a storm shorter than the window",
+        ),
+        case(
+            "train c.py",
+            "the images differ in size: storm/ana_000.jpg is 8x8, storm/ana_001.jpg is 9x9",
+            given=storm(range(5), sizes=(8, 9)),
+            note="images of 8x8 and 9x9",
+        ),
+        case(
+            "train c.py",
+            "storm/ana_004.jpg cannot be read",
+            given=storm(range(5), keep=100),
+            note="a jpg is cut short",
+        ),
+        case(
+            "train c.py",
+            "it is truncated or no HDF5 file; copy it again",
+            given=truncated_sevir,
+            note="a file of SEVIR is cut short",
+        ),
+    ],
     "Where the output goes": [
         case("sample runs/vae --out x.jpg", "x.jpg: the file must end in .png or .npz"),
         case("reconstruct runs/vae --out x.npz", "x.npz: the file must end in .png"),
@@ -755,6 +880,7 @@ def shortened(message, folder):
     message = re.sub(r"gave .*loss = nan.*?;", "gave loss = nan;", message)
     message = re.sub(r"(\.jpg cannot be read) \((?!it is).*?\):", r"\1 (...):", message)
     message = re.sub(r"(is damaged) \(.*\):", r"\1 (...):", message)
+    message = re.sub(r"(\.h5 cannot be read) \(.*\):", r"\1 (...):", message)
     return re.sub(r"(can't be read; .*?|no image that can be read) \(.*", r"\1 (...)", message)
 
 

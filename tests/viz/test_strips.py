@@ -30,7 +30,8 @@ def test_every_frame_is_in_the_strip(channels):
     )
     rows = [("came", came), ("forecast", forecast)]
     strip = forecast_strip(context, np.array([-2, -1, 0]), np.array([1, 2]), rows, 4)
-    assert strip.dtype == np.uint8 and strip.shape[-1] == channels
+    assert strip.dtype == np.uint8
+    assert strip.shape[-1] == channels
     windows = np.lib.stride_tricks.sliding_window_view(strip, (5 * 16, 6 * 16, channels))
     windows = windows[:, :, 0]
     for frame in (*context, *came, *forecast):
