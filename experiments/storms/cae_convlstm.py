@@ -5,8 +5,11 @@ Half the ConvLSTM widths of the full recipe, which is --model.hidden 128 64 --mo
 
 Paper: Shi et al. 2015, arXiv:1506.04214
 Command: gm-jax train storms/cae_convlstm
-Minutes: not run in full yet (about 10 on a CPU core)
-Score: not run in full yet
+Minutes: not run in full yet; 5 (a shared CPU core) for --training.num-steps 250
+  --model.optimizer.decay-steps 250
+Score: stopped after 194 of them: mse 0.0068, 0.0138, 0.0181 at the three times wanted of 200 test
+  storms (persistence 0.0176, 0.0315, 0.0392; extrapolation 0.0149, 0.0256, 0.0281), ssim 0.79,
+  0.62, 0.56
 """
 
 from gm_jax.data import Data, SyntheticStorms
