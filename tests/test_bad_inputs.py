@@ -182,6 +182,12 @@ def storm(times, sizes=(8,), text=None, keep=None):
     return write
 
 
+def no_storm(folder, patch):
+    """c.py, and nowhere the storm that it would read."""
+    no_data(folder, patch)
+    config(STORMS)(folder, patch)
+
+
 def truncated_sevir(folder, patch):
     """c.py, and SEVIR files of which one is cut short."""
     config(SEVIR)(folder, patch)
@@ -617,7 +623,7 @@ CASES = {
             given=config(IMAGES_OF_STORMS),
             note="SyntheticStorms for a VAE",
         ),
-        case("train c.py", "storm", given=config(STORMS), note="the folder storm is not there"),
+        case("train c.py", "storm", given=no_storm, note="the folder storm is not there"),
         case(
             "train c.py",
             "ana_004.jpg has no ana_004_features.json beside it",
