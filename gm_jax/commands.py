@@ -209,17 +209,20 @@ def run_evaluation(
         raise UserError(f"--num-samples must be 0 to {2**31 - 1}, not {num_samples}")
     read = {} if classifier is None else read_samples(run, open_run(classifier), num_images)
     figures = run.evaluate(split, num_samples, show_progress=not as_json)
+    forecasts = isinstance(run.model, Forecasts) and run.spec.is_sequence
     if as_json:
         import json
 
-        plain = {name: dataclasses.asdict(f) for name, f in (figures | read).items()}
+        plain: dict[str, Any] = {n: dataclasses.asdict(f) for n, f in (figures | read).items()}
+        if forecasts:
+            plain["lead_times"] = evaluate_lead_times(run, split).plain()
         print(json.dumps({"run": str(folder), "step": run.step, "split": split, **plain}))
         return
     say("run", f"{folder} · step {run.step:,}")
     show_figures(split, figures)
     if read:
         show_figures("samples", read)
-    if isinstance(run.model, Forecasts) and run.spec.is_sequence:
+    if forecasts:
         show_lead_times(run, split)
 
 

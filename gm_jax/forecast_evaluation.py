@@ -13,6 +13,7 @@ from gm_jax.errors import UserError
 from gm_jax.evaluation import Figure
 from gm_jax.functional.dequantization import from_unit, to_unit
 from gm_jax.functional.extrapolation import linear_extrapolation, persistence
+from gm_jax.metrics.csi import Contingency, contingency, critical_success_index, jackknife
 from gm_jax.model import Forecasts
 from gm_jax.models.forecasting import frame_figures
 from gm_jax.rng import Rngs
@@ -23,7 +24,9 @@ from gm_jax.whole_file import replacing
 Method = Callable[[Any, Any], jax.Array]
 """(state, batch) -> uint8 levels [B, M, H, W, C]."""
 
-_SMALLER_IS_BETTER = {"mse": True, "mae": True, "psnr": False, "ssim": False}
+_ERRORS = ("mse", "mae")
+_FIGURES = (*_ERRORS, "psnr", "ssim")
+_COLUMNS = 5  # of panels in a plot
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +36,8 @@ class LeadTimes:
     Attributes:
       seconds: mean lead time of each wanted frame, [M].
       figures: by method ("model", "persistence", "extrapolation"), then by name (mse, mae, psnr,
-        ssim), one for each lead time.
+        ssim, and csi_16 for a threshold of 16), one for each lead time. A critical success index
+        of what is neither forecast nor true anywhere is NaN.
     """
 
     seconds: tuple[float, ...]
@@ -49,6 +53,17 @@ class LeadTimes:
                 values = "".join(f"{f.value:14.4f}" for f in figures[name])
                 lines.append(f"  {method:<13}{values}")
         return lines
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON: {"seconds": [M], method: {name: [M]}}, with None for NaN."""
+        values = {
+            method: {
+                name: [None if math.isnan(f.value) else f.value for f in row]
+                for name, row in figures.items()
+            }
+            for method, figures in self.figures.items()
+        }
+        return {"seconds": list(self.seconds), **values}
 
 
 def evaluate_lead_times(run: Run, split: str = "test") -> LeadTimes:
@@ -81,12 +96,15 @@ def evaluate_lead_times(run: Run, split: str = "test") -> LeadTimes:
     }
 
     @jax.jit
-    def scores(state: Any, batch: Any) -> dict[str, dict[str, jax.Array]]:
-        target = to_unit(batch["image"], spec.num_levels)
-        return {
-            name: frame_figures(to_unit(method(state, batch), spec.num_levels), target)
-            for name, method in methods.items()
-        }
+    def scores(state: Any, batch: Any) -> dict[str, Any]:
+        came = batch["image"]
+        drawn = {name: method(state, batch) for name, method in methods.items()}
+
+        def figures(levels: jax.Array) -> tuple[dict[str, jax.Array], Contingency]:
+            units = (to_unit(v, spec.num_levels) for v in (levels, came))
+            return frame_figures(*units), contingency(levels, came, spec.thresholds)
+
+        return {name: figures(levels) for name, levels in drawn.items()}
 
     data = run.experiment.data.open(split, run.experiment.seed)
     size = run.experiment.evaluation.batch_size
@@ -98,11 +116,19 @@ def evaluate_lead_times(run: Run, split: str = "test") -> LeadTimes:
         )
         times.append(batch["time"][mask])
     joined = jax.tree.map(lambda *parts: np.concatenate(parts), *rows)
-    names = [name for name in _SMALLER_IS_BETTER if name in joined["model"]]
-    figures = {
-        method: {name: tuple(map(_figure, joined[method][name].T)) for name in names}
-        for method in methods
-    }
+    figures = {}
+    for method in methods:
+        means, counts = joined[method]
+        own = {n: tuple(map(_figure, means[n].T)) for n in _FIGURES if n in means}
+        indices = critical_success_index(counts).T  # [K, M]
+        spread = jackknife(counts).T
+        for threshold, values, errors in zip(spec.thresholds, indices, spread, strict=True):
+            n = len(counts.hits)
+            own[f"csi_{threshold}"] = tuple(
+                Figure(float(v), "estimate", n, float(e))
+                for v, e in zip(values, errors, strict=True)
+            )
+        figures[method] = own
     return LeadTimes(tuple(np.concatenate(times).mean(0).tolist()), figures)
 
 
@@ -111,14 +137,18 @@ def plot_lead_times(result: LeadTimes, out: Path) -> None:
     from matplotlib.figure import Figure as Canvas
 
     names = list(next(iter(result.figures.values())))
-    canvas = Canvas(figsize=(3.6 * len(names), 3), layout="constrained")
-    axes = canvas.subplots(1, len(names), squeeze=False)[0]
+    columns = min(len(names), _COLUMNS)
+    rows = -(-len(names) // columns)
+    canvas = Canvas(figsize=(3.6 * columns, 3 * rows), layout="constrained")
+    axes = canvas.subplots(rows, columns, squeeze=False).ravel()
     minutes = max(result.seconds) > 120
     x = [s / 60 for s in result.seconds] if minutes else list(result.seconds)
-    for axis, name in zip(axes, names, strict=True):
+    for axis in axes[len(names) :]:
+        axis.set_axis_off()
+    for axis, name in zip(axes, names, strict=False):
         for method, figures in result.figures.items():
             axis.plot(x, [f.value for f in figures[name]], "o-", label=method)
-        better = "smaller" if _SMALLER_IS_BETTER[name] else "larger"
+        better = "smaller" if name in _ERRORS else "larger"
         axis.set(title=f"{name} ({better} is better)", xlabel=f"{'minutes' if minutes else 's'}")
     axes[0].legend(fontsize=8)
     with replacing(out) as aside:

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from gm_jax import cli, commands, forecast_commands
-from gm_jax.data import Data, SyntheticStorms
+from gm_jax.data import Data, Sevir, SyntheticStorms
+from gm_jax.data.sevir_writer import write_synthetic_sevir
 from gm_jax.errors import UserError
 from gm_jax.experiment import Experiment
 from gm_jax.forecast_commands import parse_times, question_of_folder, questions_of_split
@@ -15,6 +16,7 @@ from gm_jax.forecast_evaluation import evaluate_lead_times, plot_lead_times
 from gm_jax.functional.forecast_losses import ForecastLoss
 from gm_jax.models.autoencoder import Autoencoder
 from gm_jax.models.convlstm import ConvLSTM
+from gm_jax.models.unet_attention import UNetAttention
 from gm_jax.rng import rngs_from_seed
 from gm_jax.run import Run
 from gm_jax.training.sharding import DataMesh
@@ -99,6 +101,31 @@ def test_baselines_by_lead_time(run, tmp_path):
     plot_lead_times(result, tmp_path / "lead.png")
     with Image.open(tmp_path / "lead.png") as picture:
         assert picture.size[0] > 500
+
+
+def test_rain_is_counted_at_thresholds(tmp_path):
+    """Persistence of vil against a loop over lead times and thresholds."""
+    write_synthetic_sevir(tmp_path / "sevir", num_events=6, size=16, num_frames=4)
+    source = Sevir(tmp_path / "sevir", task="forecast", context=2, targets=2)
+    model = UNetAttention(width=4, depth=1, attention_levels=0, embedding_dim=4)
+    data = Data(source=source, train="all", valid=None, test="all", batch_size=4)
+    state = model.init(rngs_from_seed(0), data.spec)
+    rain = Run(tmp_path, Experiment(data=data, model=model), state, DataMesh(1))
+    result = evaluate_lead_times(rain, "all")
+    batch = rain.batch(6, "all")
+    for threshold in (16, 74, 133, 160, 181, 219):
+        for i, figure in enumerate(result.figures["persistence"][f"csi_{threshold}"]):
+            forecast, came = batch["context"][:, -1] >= threshold, batch["image"][:, i] >= threshold
+            both, either = (forecast & came).sum(), (forecast | came).sum()
+            np.testing.assert_allclose(figure.value, both / either if either else np.nan)
+            assert (figure.n, figure.kind) == (6, "estimate")
+    assert 0 < result.figures["persistence"]["csi_16"][0].value < 1
+    assert 0 < result.figures["persistence"]["csi_16"][0].stderr < 0.2
+    assert len(result.table()) == 10 * (1 + 3)
+    assert result.plain()["persistence"]["mse"][0] > 0
+    plot_lead_times(result, tmp_path / "lead.png")
+    with Image.open(tmp_path / "lead.png") as picture:
+        assert picture.size[1] > 500
 
 
 def test_the_truth_at_any_time_is_the_sources(run):
@@ -186,6 +213,10 @@ def test_evaluate_shows_the_table(run, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert all(name in said for name in ("persistence", "extrapolation", "lead_times_test.png"))
     assert (run.folder / "lead_times_test.png").exists()
+    typed(monkeypatch, run, "evaluate r --json")
+    read = json.loads(capsys.readouterr().out)["lead_times"]
+    assert len(read["seconds"]) == len(read["persistence"]["mse"]) == 2
+    assert read["model"].keys() == read["extrapolation"].keys()
 
 
 def test_what_cannot_forecast_says_so(run, tmp_path, monkeypatch):

@@ -35,6 +35,9 @@ vis is stored in 1e-4 of reflectance, so that the levels reach from 0 to 1; the 
 1e-2 °C, from -80 to 0 °C and from -90 to 50 °C; vil has its own levels, 0 .. 255.
 """
 
+VIL_THRESHOLDS = (16, 74, 133, 160, 181, 219)
+"""Levels of vil from which on forecasts are counted (Veillette et al. 2020)."""
+
 _TYPES = {"translate": ("vil", "vis", "ir069", "ir107"), "forecast": ("vil",)}
 
 
@@ -123,7 +126,8 @@ class Sevir(Source):
                     "to be a whole fraction of that"
                 )
         if self.task == "forecast":
-            return forecast_spec((size, size, 1), self.context, self.targets)
+            spec = forecast_spec((size, size, 1), self.context, self.targets)
+            return dataclasses.replace(spec, thresholds=VIL_THRESHOLDS)
         half = (size // 2, size // 2, 1)
         sizes = {"vis": (size, size, 1), "ir069": half, "ir107": half}
         extras = tuple(Extra(name, shape, "uint8") for name, shape in sizes.items())

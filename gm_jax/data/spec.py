@@ -46,6 +46,8 @@ class DataSpec:
       num_classes: labels hold integers 0 .. num_classes - 1; None where there are no labels.
       continuous: values are float32 real numbers (points), and num_levels means nothing.
       extras: further arrays of an example, such as the frames that a forecast starts from.
+      thresholds: levels from which on a pixel is an event, such as rain, that forecasts are
+        counted by.
     """
 
     shape: tuple[int, ...]
@@ -53,6 +55,7 @@ class DataSpec:
     num_classes: int | None = None
     continuous: bool = False
     extras: tuple[Extra, ...] = ()
+    thresholds: tuple[int, ...] = ()
 
     @property
     def num_dims(self) -> int:

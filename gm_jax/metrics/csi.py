@@ -13,9 +13,6 @@ import numpy as np
 
 Array = jax.Array
 
-VIL_THRESHOLDS = (16, 74, 133, 160, 181, 219)
-"""Levels of vertically integrated liquid on SEVIR's scale 0 .. 255 (Veillette et al. 2020)."""
-
 
 class Contingency(NamedTuple):
     """Pixels by what was forecast and what came true, of each frame and threshold: [..., K] each.
@@ -31,9 +28,7 @@ class Contingency(NamedTuple):
     false_alarms: Array
 
 
-def contingency(
-    prediction: Array, target: Array, thresholds: tuple[int, ...] = VIL_THRESHOLDS
-) -> Contingency:
+def contingency(prediction: Array, target: Array, thresholds: tuple[int, ...]) -> Contingency:
     """Counts the pixels of each frame.
 
     Args:
@@ -74,6 +69,24 @@ def critical_success_index(counts: Contingency) -> np.ndarray:
       In [0, 1], float64 [..., K]; NaN where neither the forecast nor the truth has such a pixel.
     """
     # int64 on the host: a split of SEVIR has more pixels than int32 can count.
-    hits, misses, false_alarms = (np.asarray(v).sum(0, dtype=np.int64) for v in counts)
+    return _index(*(np.asarray(v).sum(0, dtype=np.int64) for v in counts))
+
+
+def jackknife(counts: Contingency) -> np.ndarray:
+    """Standard error of the index over the N frames, by leaving out each in turn (Efron 1982).
+
+    Args:
+      counts: [N, ..., K] each, as for `critical_success_index`.
+
+    Returns:
+      float64 [..., K]; NaN where the index is not defined without some frame.
+    """
+    left = (np.asarray(v).sum(0, dtype=np.int64) - np.asarray(v) for v in counts)
+    values = _index(*left)  # [N, ..., K]
+    n = len(values)
+    return np.sqrt((n - 1) / n * ((values - values.mean(0)) ** 2).sum(0))
+
+
+def _index(hits: np.ndarray, misses: np.ndarray, false_alarms: np.ndarray) -> np.ndarray:
     total = hits + misses + false_alarms
     return np.divide(hits, total, out=np.full(total.shape, np.nan), where=total > 0)

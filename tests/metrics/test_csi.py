@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from gm_jax.metrics.csi import VIL_THRESHOLDS, contingency, critical_success_index
+from gm_jax.data.sevir import VIL_THRESHOLDS
+from gm_jax.metrics.csi import Contingency, contingency, critical_success_index, jackknife
 
 RNG = np.random.default_rng(0)
 PREDICTION, TARGET = RNG.integers(0, 256, (2, 5, 2, 4, 6, 1)).astype(np.uint8)  # [N, M, H, W, 1]
@@ -24,7 +25,7 @@ def test_it_is_the_loop_over_pixels_and_sums_before_it_divides():
                 false_alarms += p >= threshold and t < threshold
             if hits + misses + false_alarms:
                 expected[m, k] = hits / (hits + misses + false_alarms)
-    counts = contingency(PREDICTION, TARGET)
+    counts = contingency(PREDICTION, TARGET, VIL_THRESHOLDS)
     assert counts.hits.shape == (5, 2, 6)
     np.testing.assert_allclose(critical_success_index(counts), expected)
     assert expected[1, 4] == 0  # forecast there, and never true
@@ -41,4 +42,12 @@ def test_a_perfect_forecast_has_one():
 
 def test_shapes_have_to_be_the_same():
     with pytest.raises(ValueError, match="differ"):
-        contingency(PREDICTION, TARGET[:, :1])
+        contingency(PREDICTION, TARGET[:, :1], VIL_THRESHOLDS)
+
+
+def test_the_jackknife_of_ratios_that_are_means():
+    """With as many events in each frame the index is a mean, and has the error of a mean."""
+    hits = RNG.integers(0, 11, (20, 2, 3))
+    counts = Contingency(hits, 10 - hits, np.zeros_like(hits))
+    expected = (hits / 10).std(0, ddof=1) / np.sqrt(20)
+    np.testing.assert_allclose(jackknife(counts), expected)
