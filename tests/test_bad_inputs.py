@@ -590,6 +590,10 @@ CASES = {
         ),
         case("train toy/gmm --model.variance-floor 0", "variance_floor must be greater than 0"),
         case(
+            "train toy/gmm --model.num-components 12 --data.batch-size 8",
+            "GMM starts its 12 components from one batch, and a batch of 8 would leave some empty",
+        ),
+        case(
             "train digits/gmm --model.variance-floor 1e-30 --model.shrinkage 0 "
             "--data.batch-size 24 --data.limit 24 --training.num-steps 1",
             "singular: try a larger --model.variance-floor",

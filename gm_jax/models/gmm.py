@@ -75,6 +75,19 @@ class GMM(GaussianClasses):
         """Whether samples are drawn by label."""
         return self.per_class
 
+    def check_batch(self, size: int) -> None:
+        """Looks whether the first batch can start every component.
+
+        Raises:
+          ConfigError: it has fewer examples than there are components.
+        """
+        if size < self.num_components:
+            raise ConfigError(
+                f"GMM starts its {self.num_components} components from one batch, and a batch of "
+                f"{size} would leave some empty: set --data.batch-size to at least "
+                f"{self.num_components}, or fewer --model.num-components"
+            )
+
     def quick(self) -> "GMM":
         return dataclasses.replace(
             self,

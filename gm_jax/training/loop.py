@@ -63,6 +63,8 @@ def train(experiment: Experiment, folder: Path) -> TrainResult:
     mesh = DataMesh(experiment.data.batch_size, experiment.sharding.data)
     check_points(experiment, splits["train"].spec)
     check_sequences(experiment, splits["train"].spec)
+    if check_batch := getattr(experiment.model, "check_batch", None):
+        check_batch(experiment.data.batch_size)
     check_monitor(experiment, splits)
     with contextlib.ExitStack() as stack:
         stack.enter_context(locked(folder))
