@@ -11,9 +11,14 @@ For each run, on held-out storms:
                how the truth does; 0 for a model that does not look at the time
   shuffled     MSE where every example is told another one's times, known and wanted ones, over
                MSE with its own
+
+With --storm FOLDER also the lead times of real storms, none of which was learned from:
+
+    .venv/bin/python benchmarks/storm_times.py RUNS --storm images/storm_tst
 """
 
 import argparse
+import dataclasses
 import statistics
 from pathlib import Path
 
@@ -24,7 +29,11 @@ set_up()
 import numpy as np  # noqa: E402
 
 import gm_jax  # noqa: E402
+from gm_jax.data import Data, Storms  # noqa: E402
 from gm_jax.forecast_evaluation import evaluate_lead_times  # noqa: E402
+from gm_jax.models.forecasting import extra_shape  # noqa: E402
+from gm_jax.run import Run  # noqa: E402
+from gm_jax.training.sharding import DataMesh  # noqa: E402
 
 SPLITS = ("test", "test_half", "test_double")
 _AT_ONCE = 100
@@ -79,10 +88,28 @@ def measure(folder):
     return cosine, ratio
 
 
+def measure_real(folder, storm):
+    run = gm_jax.open(folder)
+    context, size = extra_shape(run.spec, "context")[:2]
+    source = Storms(storm, context=context, targets=run.spec.shape[0], size=size)
+    data = Data(source=source, train="all", valid=None, test="all", batch_size=1)
+    experiment = dataclasses.replace(run.experiment, data=data)
+    real = Run(folder, experiment, run.state, DataMesh(1))
+    print(f"  {data.source.summary()}")
+    for line in evaluate_lead_times(real, "all").table():
+        print(f"    {line}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+", type=Path, help="folders of runs of storms/...")
-    figures = [measure(folder) for folder in parser.parse_args().runs]
+    parser.add_argument("--storm", help="a folder of real storms")
+    typed = parser.parse_args()
+    figures = []
+    for folder in typed.runs:
+        figures.append(measure(folder))
+        if typed.storm:
+            measure_real(folder, typed.storm)
     cosines, ratios = zip(*figures, strict=True)
     for name, values in {"cosine": cosines, "shuffled / own": ratios}.items():
         middle, low, high = statistics.median(values), min(values), max(values)
