@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,8 @@ os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+# XLA's costly passes take half of the time to compile, and most programs here run a few times.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 if DATA.is_dir():
     os.environ.setdefault("GM_JAX_DATA", str(DATA))
@@ -37,19 +38,3 @@ def real_data() -> Path:
     if not Path(folder).is_dir():
         pytest.skip(f"real data: GM_JAX_DATA is {folder}, which is no folder")
     return Path(folder)
-
-
-# What is compiled there runs once or a few times.
-_COMPILED_QUICKLY = ("contract", "functional", "metrics", "models", "nets")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compile_quickly(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Leaves out XLA's costly passes, which take half of the time to compile."""
-    import jax
-
-    before = jax.config.read("jax_disable_most_optimizations")
-    if request.path.parent.name in _COMPILED_QUICKLY:
-        jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)

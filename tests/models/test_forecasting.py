@@ -59,14 +59,6 @@ MODELS = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def compile_quickly():
-    """Nothing here is run for long: without XLA's costly passes."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def shaken(model, spec=SPEC):
     """A state whose parameters are not those of the start, which give persistence."""
     state = jax.eval_shape(lambda: model.init(rngs_from_seed(0), spec))

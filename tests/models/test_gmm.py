@@ -193,8 +193,9 @@ def test_bits_per_dim_bound_what_the_bins_hold():
     np.testing.assert_allclose(found[inside], np.exp(exact)[inside], atol=0.03)
 
 
-@pytest.mark.parametrize("algorithm", ["batch", "stepwise"])
-@pytest.mark.parametrize("covariance", ["full", "diagonal", "tied"])
+@pytest.mark.parametrize(
+    ("covariance", "algorithm"), [("full", "batch"), ("diagonal", "stepwise"), ("tied", "batch")]
+)
 def test_an_empty_component_stays_alive(covariance, algorithm):
     model = GMM(num_components=2, covariance=covariance, algorithm=algorithm)
     state = fresh(model)

@@ -42,8 +42,14 @@ def losses(folder):
     return [row["loss"] for row in rows if row["phase"] == "train"]
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-@pytest.mark.parametrize("devices", [1, 4])
+@pytest.mark.parametrize(
+    ("devices", "name"),
+    [
+        pytest.param(d, name, marks=() if some == (d == 1) else pytest.mark.slow)
+        for d in (1, 4)
+        for name, some in zip(FAMILIES, (True, False), strict=True)
+    ],
+)
 def test_200_steps_are_100_and_kill_and_100(name, devices, tmp_path):
     experiment = miniature(name).replace(**{"sharding.data": devices})
     gm_jax.fit(experiment, tmp_path / "straight")
@@ -91,7 +97,9 @@ def test_several_steps_a_dispatch_and_streaming_change_nothing(tmp_path):
     chex.assert_trees_all_close(leaves(tmp_path / "several"), single, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "signum", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_signal_saves_and_the_same_command_resumes(signum, tmp_path):
     command = [
         *(sys.executable, "-m", "gm_jax.cli", "train", "digits/vae", "--run", "run"),
