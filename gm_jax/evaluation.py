@@ -89,7 +89,7 @@ class Evaluator:
     def log_prob(
         self, state: TrainState, split: Split, num_samples: int, watch: Watch | None = None
     ) -> dict[str, Figure]:
-        """neg_log_prob in nats, and in bits/dim unless it is a surrogate.
+        """neg_log_prob in nats; in bits/dim too, of images and unless it is a surrogate.
 
         Args:
           state: what to score.
@@ -109,7 +109,7 @@ class Evaluator:
 
         figures = self._reduce(state, split, negative, watch)
         nats = figures["neg_log_prob"]
-        if nats.kind in ("exact", "bound"):
+        if nats.kind in ("exact", "bound") and not state.spec.continuous:
             scale = 1.0 / (state.spec.num_dims * math.log(2.0))
             figures["neg_log_prob_bits_per_dim"] = Figure(
                 nats.value * scale, nats.kind, nats.n, nats.stderr * scale

@@ -11,9 +11,14 @@ from gm_jax.data import Data, Ring
 from gm_jax.errors import UserError
 from gm_jax.experiment import Experiment, Training
 from gm_jax.models.gan import GAN
+from gm_jax.models.realnvp import RealNVP
 from gm_jax.models.vae import VAE
 from gm_jax.nets.discriminators import DenseDiscriminator
+from gm_jax.nets.flows import VectorFlow
 from gm_jax.nets.generators import DenseGenerator
+from gm_jax.rng import rngs_from_seed
+from gm_jax.run import Run
+from gm_jax.training.sharding import DataMesh
 
 DATA = Data(source=Ring(num_train=64), train="train", valid="validation", batch_size=16, limit=64)
 TRAINING = Training(num_steps=2, eval_every=2, sample_every=1)
@@ -65,6 +70,13 @@ def test_commands(run, tmp_path, capsys):
         np.testing.assert_array_equal(arrays["image"], run.sample(7))
     with pytest.raises(UserError, match="was trained on points"):
         dispatch(["interpolate", str(run.folder)])
+
+
+def test_points_have_no_bits_per_dim(tmp_path):
+    model = RealNVP(flow=VectorFlow(couplings=2, hidden=(4,)))
+    state = model.init(rngs_from_seed(0), DATA.spec)
+    flow = Run(tmp_path, Experiment(data=DATA, model=model), state, DataMesh(1))
+    assert set(flow.evaluate("test", num_samples=2)) == {"neg_log_prob"}
 
 
 def test_a_family_for_images_says_so(tmp_path):
