@@ -4,6 +4,7 @@ New files in experiments/ are found by themselves.
 """
 
 import dataclasses
+import functools
 import math
 
 import chex
@@ -78,15 +79,20 @@ def quick(images, sevir):
     return get
 
 
-# What takes a minute or two in all: digits, toys, and every kind of data. The others are compiled
-# by `make slow` only; their shapes are checked here without compiling.
-COMPILED = {"folder/vae", "mnist/denoising_ae", "mnist/vae_binarized", "storms/unet_attention"}
+# What takes a minute or two in all, one or more of nearly every family. The others are compiled by
+# `make slow` only; their shapes are checked here without compiling.
+COMPILED = {
+    "digits/ae",
+    "digits/bayes",
+    "digits/classifier",
+    "digits/diffusion_naive",
+    "digits/gan",
+    "digits/vae",
+    "folder/vae",
+    "toy/realnvp",
+}
 # Where the states are of different kinds; of digits/vae and digits/ae see training/test_resume.py.
 RESUMED = {"digits/arm_cnn1d", "digits/cgan", "digits/gmm", "digits/realnvp", "toy/ddpm"}
-
-
-def small(name):
-    return name.startswith(("digits/", "toy/"))
 
 
 def unless_slow(run_here):
@@ -120,38 +126,48 @@ def test_shapes(name, quick):
         assert sample.dtype == dtype
 
 
+@pytest.fixture(scope="module")
+def straight(quick, tmp_path_factory):
+    """Trains an experiment without a stop, once: its run."""
+
+    @functools.cache
+    def get(name):
+        return gm_jax.fit(quick(name), tmp_path_factory.mktemp("runs") / "straight")
+
+    return get
+
+
 @pytest.mark.parametrize("name", unless_slow(lambda n: n in RESUMED))
-def test_resume(name, quick, tmp_path):
+def test_resume(name, quick, straight, tmp_path):
     """Half the steps, then the other half: the same bits in every leaf, the same record."""
     experiment = quick(name)
-    run = gm_jax.fit(experiment, tmp_path / "straight")
+    run = straight(name)
     half = dataclasses.replace(
         experiment, training=dataclasses.replace(experiment.training, num_steps=2)
     )
     gm_jax.fit(half, tmp_path / "resumed")
     resumed = gm_jax.fit(experiment, tmp_path / "resumed")
-    at_the_end = gm_jax.open(tmp_path / "straight", step="latest")
+    at_the_end = gm_jax.open(run.folder, step="latest")
     chex.assert_trees_all_equal(
         plain(gm_jax.open(tmp_path / "resumed", step="latest").state), plain(at_the_end.state)
     )
     assert resumed.step == run.step
 
     def record(folder):
-        lines = read_records(tmp_path / folder / "metrics.jsonl")
+        lines = read_records(folder / "metrics.jsonl")
         return [{k: v for k, v in line.items() if k != "time"} for line in lines]
 
-    assert record("straight") == record("resumed")
+    assert record(run.folder) == record(tmp_path / "resumed")
 
 
-@pytest.mark.parametrize("name", unless_slow(lambda n: small(n) or n in COMPILED))
-def test_fit_evaluate_sample_open(name, quick, tmp_path):
-    experiment = quick(name)
-    assert isinstance(experiment.model, Model)
-    run = gm_jax.fit(experiment, tmp_path / "straight")
+@pytest.mark.parametrize("name", unless_slow(lambda n: n in COMPILED | RESUMED))
+def test_fit_evaluate_sample_open(name, straight):
+    run = straight(name)
+    assert isinstance(run.model, Model)
     spec = run.spec
 
     # Opened again it gives the same figures.
-    again = gm_jax.open(tmp_path / "straight")
+    again = gm_jax.open(run.folder)
     figures = run.evaluate("test")
     assert figures
     for key, figure in again.evaluate("test").items():
@@ -181,5 +197,5 @@ def test_fit_evaluate_sample_open(name, quick, tmp_path):
         chex.assert_shape(images, (3, *spec.shape))
         chex.assert_type(images, np.float32 if spec.continuous else np.uint8)
         assert spec.continuous or images.max() < spec.num_levels
-    pictures = list((tmp_path / "straight" / "samples").glob("step_*.png"))
+    pictures = list((run.folder / "samples").glob("step_*.png"))
     assert bool(pictures) == isinstance(run.model, (Forecasts, Reconstructs, Samples))

@@ -50,7 +50,7 @@ MODELS = {
         gated=True, channels=4, first_kernel=1, kernel_size=5, num_blocks=1, conditional=True
     ),
 }
-FEW = ("arm_gated_labels", "pixelcnn", "gated_dilated")
+FEW = ("gated_dilated",)
 
 
 def each_model(**specs):
@@ -179,7 +179,7 @@ def test_all_samplers_draw_the_same_images(model, spec):
 
 
 @pytest.mark.parametrize("sampler", ["plain", "cached", "predictive"])
-@pytest.mark.parametrize("name", ["arm", "gated_labels", "pixelcnn"])
+@pytest.mark.parametrize("name", ["arm", "gated_labels"])
 def test_in_painting_keeps_what_is_known(name, sampler):
     model = dataclasses.replace(MODELS[name], sampler=sampler)
     state, rngs = trained(model, GREY), rngs_from_seed(3)
@@ -199,7 +199,7 @@ def test_in_painting_keeps_what_is_known(name, sampler):
     np.testing.assert_array_equal(inpaint(state, rngs, images, np.ones_like(known)), images)
 
 
-@pytest.mark.parametrize("name", ["arm_gated", "arm_labels", "pixelcnn", "gated", "gated_labels"])
+@pytest.mark.parametrize("name", ["arm_gated", "pixelcnn", "gated_labels"])
 def test_frequencies_of_samples_are_the_probabilities(name):
     """Chi-square over all 16 images, and over those that begin with what is known."""
     model, num, label = MODELS[name], 4000, 2
@@ -324,7 +324,7 @@ def test_capabilities():
             assert isinstance(model, capability)
 
 
-@pytest.mark.parametrize("name", ["arm", "pixelcnn", "gated"])
+@pytest.mark.parametrize("name", ["arm", "gated"])
 def test_training_learns_a_rule_over_the_values_before(name):
     """The last value makes the sum even: 3 bits in 4 values."""
     images = np.array(
