@@ -31,11 +31,11 @@ def get_config() -> Experiment:
             optimizer=Optimizer(
                 learning_rate=2e-3,
                 schedule="cosine",
-                decay_steps=2000,
+                decay_steps=800,
                 weight_decay=0.1,
                 ema_decay=0.995,
             ),
         ),
-        training=Training(num_steps=2000, eval_every=100, sample_every=500),
+        training=Training(num_steps=800, eval_every=100, sample_every=200),
         evaluation=Evaluation(checkpoint="best"),
     )
