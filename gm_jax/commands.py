@@ -112,7 +112,8 @@ def check_test_split(experiment: Experiment) -> None:
 
 def say_how_it_ended(experiment: Experiment, folder: Path, result: TrainResult) -> None:
     """Parameters, steps, and whether it was resumed or stopped."""
-    num_params = parameter_overview.count_parameters(result.state.params)
+    # A float where there are scalars.
+    num_params = int(parameter_overview.count_parameters(result.state.params))
     step = int(result.state.step)
     if result.resumed_at == step:
         note = "trained already: a larger --training.num-steps goes on"

@@ -2,6 +2,7 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -29,7 +30,7 @@ def run(tmp_path_factory):
     """A run of a tiny model that has learned nothing."""
     model = ConvLSTM(widths=(4, 4), hidden=(4,), embedding_dim=4, loss=ForecastLoss(l1=1.0))
     data = Data(source=SOURCE, train="train", valid="validation", test="test", batch_size=4)
-    state = model.init(rngs_from_seed(0), data.spec)
+    state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), data.spec)
     folder = tmp_path_factory.mktemp("run")
     return Run(folder, Experiment(data=data, model=model), state, DataMesh(1))
 
@@ -109,7 +110,7 @@ def test_rain_is_counted_at_thresholds(tmp_path):
     source = Sevir(tmp_path / "sevir", task="forecast", context=2, targets=2)
     model = UNetAttention(width=4, depth=1, attention_levels=0, embedding_dim=4)
     data = Data(source=source, train="all", valid=None, test="all", batch_size=4)
-    state = model.init(rngs_from_seed(0), data.spec)
+    state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), data.spec)
     rain = Run(tmp_path, Experiment(data=data, model=model), state, DataMesh(1))
     result = evaluate_lead_times(rain, "all")
     batch = rain.batch(6, "all")
@@ -224,7 +225,7 @@ def test_what_cannot_forecast_says_so(run, tmp_path, monkeypatch):
         typed(monkeypatch, run, "forecast r --storm x")
     data = Data()
     model = Autoencoder()
-    state = model.init(rngs_from_seed(0), data.spec)
+    state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), data.spec)
     images = Run(tmp_path, Experiment(data=data, model=model), state, DataMesh(1))
     with pytest.raises(UserError, match="Autoencoder can't forecast"):
         typed(monkeypatch, images, "forecast r")

@@ -2,8 +2,8 @@
 
 Paper: Sohl-Dickstein et al. 2015, arXiv:1503.03585
 Command: gm-jax train digits/diffusion_naive
-Minutes: not run in full yet
-Score: not run in full yet
+Minutes: 5 (a CPU core)
+Score: test 2.044 bits/dim (bound)
 """
 
 from gm_jax.data import Data, Digits

@@ -41,7 +41,7 @@ def batch_of(spec, num=6, seed=0):
 
 def trained(model, spec=TINY, steps=2):
     root = rngs_from_seed(0)
-    state = model.init(root.at("init"), spec)
+    state = jax.jit(model.init, static_argnums=1)(root.at("init"), spec)
     update = jax.jit(model.update)
     for t in range(steps):
         state, metrics = update(state, batch_of(spec, seed=t), root.at("train", t))
@@ -129,7 +129,7 @@ def test_batch_norm_sees_one_kind_of_image_at_a_time():
         discriminator=DenseDiscriminator(hidden=(4,), norm="batch"),
         latent_dim=2,
     )
-    state = model.init(rngs_from_seed(0), TINY)
+    state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), TINY)
     batch, rngs = batch_of(TINY), rngs_from_seed(5)
     _, metrics = model.update(state, batch, rngs)
 
@@ -152,8 +152,9 @@ def test_batch_norm_sees_one_kind_of_image_at_a_time():
 def test_wgan_gp_adds_the_penalty_of_its_own_critic():
     model = GAN(**DENSE, loss="wgan_gp", gradient_penalty=7.0, latent_dim=2)
     model = dataclasses.replace(model, discriminator=DenseDiscriminator(hidden=(8,), norm="layer"))
-    state, rngs, batch = model.init(rngs_from_seed(0), TINY), rngs_from_seed(5), batch_of(TINY)
-    _, metrics = model.update(state, batch, rngs)
+    state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), TINY)
+    rngs, batch = rngs_from_seed(5), batch_of(TINY)
+    _, metrics = jax.jit(model.update)(state, batch, rngs)
     module = model.discriminator.module(jnp.float32)
 
     def critic(x):
@@ -271,6 +272,6 @@ def test_what_cannot_be_is_refused(make, words):
 
 def test_a_label_to_an_unconditional_family_is_refused():
     model = GAN(**DENSE, latent_dim=5)
-    state = model.init(rngs_from_seed(0), TINY)
+    state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), TINY)
     with pytest.raises(UserError, match="without labels"):
         model.sample(state, rngs_from_seed(0), 2, np.array([0, 1]))

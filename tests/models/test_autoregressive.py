@@ -333,7 +333,8 @@ def test_training_learns_a_rule_over_the_values_before(name):
     model = dataclasses.replace(MODELS[name], channels=16)
     optimizer = dataclasses.replace(model.optimizer, learning_rate=1e-2)
     model = dataclasses.replace(model, optimizer=optimizer)
-    state, update = model.init(rngs_from_seed(0), SQUARE), jax.jit(model.update)
+    state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), SQUARE)
+    update = jax.jit(model.update)
     batch = {"image": images}
     for step in range(300):
         state, metrics = update(state, batch, rngs_from_seed(0).at("train", step))

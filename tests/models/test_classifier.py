@@ -32,7 +32,7 @@ def test_it_learns_and_its_figures_are_numpys():
     assert isinstance(model, Model)
     assert isinstance(model, Classifies)
     root = rngs_from_seed(0)
-    state = model.init(root.at("init"), SPEC)
+    state = jax.jit(model.init, static_argnums=1)(root.at("init"), SPEC)
     update = jax.jit(model.update)
     for t in range(60):
         state, metrics = update(state, batch_of(32, t), root.at("train", t))
@@ -51,7 +51,7 @@ def test_it_learns_and_its_figures_are_numpys():
 def test_smoothed_labels_are_optaxs():
     batch, root = batch_of(40, 1), rngs_from_seed(0)
     model = Classifier(features=(4,), dense=8, dropout=0.0, label_smoothing=0.2)
-    state = model.init(root.at("init"), SPEC)
+    state = jax.jit(model.init, static_argnums=1)(root.at("init"), SPEC)
     labels = optax.smooth_labels(jax.nn.one_hot(batch["label"], 3), 0.2)
     expected = optax.softmax_cross_entropy(model.classify(state, batch), labels).mean()
     _, metrics = model.update(state, batch, root)
@@ -65,7 +65,7 @@ def test_smoothed_labels_are_optaxs():
 def test_dropout_is_drawn_anew_by_name_and_only_in_training():
     batch, root = batch_of(40, 1), rngs_from_seed(0)
     model = Classifier(features=(4,), dense=16)
-    state = model.init(root.at("init"), SPEC)
+    state = jax.jit(model.init, static_argnums=1)(root.at("init"), SPEC)
     losses = [model.update(state, batch, root.at("train", t))[1]["loss"] for t in (0, 0, 1)]
     assert losses[0] == losses[1] != losses[2]
     chex.assert_trees_all_equal(

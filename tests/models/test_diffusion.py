@@ -80,7 +80,7 @@ ENTROPY = 0.5 * math.log(2 * math.pi * math.e * SCALE**2)
 @pytest.mark.parametrize("terms", [100, 3])
 def test_the_bound_of_a_gaussian_is_its_closed_form(terms):
     model = optimal(20, bound_terms=terms)
-    state = model.init(rngs_from_seed(0), POINTS)
+    state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), POINTS)
     num = 40_000
     x = MEAN + SCALE * np.random.default_rng(0).standard_normal((num, 1, 1, 1), np.float32)
     figures = jax.jit(model.evaluate)(state, {"image": x}, rngs_from_seed(1))
@@ -117,7 +117,7 @@ def test_the_bound_nears_the_entropy_as_steps_grow():
 
 def test_log_prob_takes_every_term():
     model = optimal(30, bound_terms=2)
-    state = model.init(rngs_from_seed(0), POINTS)
+    state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), POINTS)
     x = MEAN + SCALE * np.random.default_rng(0).standard_normal((4000, 1, 1, 1), np.float32)
     log_prob = jax.jit(model.log_prob, static_argnums=3)(state, {"image": x}, rngs_from_seed(1), 3)
     np.testing.assert_allclose(
@@ -147,7 +147,8 @@ def batch_of(spec, num=6):
 
 def trained(model, spec=TINY, steps=3):
     root = rngs_from_seed(0)
-    state, update = model.init(root.at("init"), spec), jax.jit(model.update)
+    state = jax.jit(model.init, static_argnums=1)(root.at("init"), spec)
+    update = jax.jit(model.update)
     for t in range(steps):
         state, metrics = update(state, batch_of(spec), root.at("train", t))
     return state, metrics
@@ -174,9 +175,11 @@ def test_shapes_and_figures(model):
     parts = figures["prior_kl"] + figures["diffusion"] + figures["decoder"]
     np.testing.assert_allclose(figures["neg_elbo"], parts, rtol=1e-5)
     assert model.figure_kinds(TINY)["bits_per_dim"] == "bound"
-    log_prob = model.log_prob(state, batch_of(TINY), rngs_from_seed(1), 2)
+    log_prob = jax.jit(model.log_prob, static_argnums=3)(
+        state, batch_of(TINY), rngs_from_seed(1), 2
+    )
     chex.assert_shape(log_prob, (6,))
-    images = model.sample(state, rngs_from_seed(2), 5)
+    images = jax.jit(model.sample, static_argnums=2)(state, rngs_from_seed(2), 5)
     chex.assert_shape(images, (5, 3, 3, 1))
     chex.assert_type(images, np.uint8)
     assert images.max() < 4
@@ -189,7 +192,7 @@ def test_naive_bound_is_a_bound_by_enumeration():
     """
     spec = DataSpec((2, 1, 1), num_levels=3)
     model = NaiveDiffusion(network=DENSE, num_steps=3)
-    state = model.init(rngs_from_seed(0), spec)
+    state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), spec)
     grid = np.stack(np.meshgrid(range(3), range(3)), -1).reshape(9, 2, 1, 1).astype(np.uint8)
     log_prob = model.log_prob(state, {"image": grid}, rngs_from_seed(1), 300)
     assert float(jnp.exp(log_prob).sum()) < 1.0
@@ -216,7 +219,7 @@ def test_the_loss_is_unbiased_for_the_bound():
 
 def test_only_the_decoders_step_moves_its_scale():
     model = DDPM(network=DENSE, num_steps=4, optimizer=Optimizer(name="sgd", learning_rate=1.0))
-    state = model.init(rngs_from_seed(0), TINY)
+    state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), TINY)
     plain = dataclasses.replace(model, learn_decoder_scale=False)
     plain_state = state.replace(params={"network": state.params["network"]})
     plain_state = plain_state.replace(opt_state=plain.optimizer.build().init(plain_state.params))
@@ -261,7 +264,7 @@ def test_labels_take_turns_and_are_refused_without():
     in_turn = model.sample(state, rngs, 6, np.arange(6) % 3)
     chex.assert_trees_all_equal(model.sample(state, rngs, 6), in_turn)
     for plain in (DDPM(network=DENSE, num_steps=4), NaiveDiffusion(network=DENSE, num_steps=4)):
-        state = plain.init(rngs_from_seed(0), TINY)
+        state = jax.jit(plain.init, static_argnums=1)(rngs_from_seed(0), TINY)
         with pytest.raises(UserError, match="without labels"):
             plain.sample(state, rngs, 2, np.array([0, 1]))
     with pytest.raises(ConfigError, match="have none"):

@@ -25,7 +25,7 @@ D, K, SIGMA = 4, 2, 0.3
 def linear():
     """A linear-Gaussian VAE with known weights, three images, and its parts in NumPy."""
     model = VAE(coder=DenseCoder(hidden=()), latent_dim=K, likelihood="gaussian", scale=SIGMA)
-    state = model.init(rngs_from_seed(0).at("init"), SPEC)
+    state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0).at("init"), SPEC)
     rng = np.random.default_rng(0)
     w, b = rng.normal(0, 0.4, (K, D)), rng.normal(0.5, 0.1, D)
     # Near the true posterior, but not it: a shifted mean, and a width that covers it.
@@ -92,12 +92,12 @@ def test_iwae_grows_with_k_and_meets_the_exact_log_likelihood(linear):
 
 def test_losses_do_not_depend_on_the_batch_size():
     model = VAE(coder=DenseCoder(hidden=(8,)), latent_dim=2, likelihood="categorical")
-    state = model.init(rngs_from_seed(0), SPEC)
-    image = np.zeros((1, 2, 2, 1), np.uint8)
+    state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), SPEC)
+    image, update = np.zeros((1, 2, 2, 1), np.uint8), jax.jit(model.update)
     losses = [
         np.mean(
             [
-                model.update(state, {"image": np.repeat(image, n, 0)}, rngs_from_seed(s))[1]["loss"]
+                update(state, {"image": np.repeat(image, n, 0)}, rngs_from_seed(s))[1]["loss"]
                 for s in range(64 // n)
             ]
         )
@@ -111,7 +111,7 @@ def test_warm_up_and_free_bits_enter_the_loss():
 
     def metrics(**kwargs):
         model = VAE(coder=DenseCoder(hidden=(8,)), latent_dim=2, likelihood="categorical", **kwargs)
-        state = model.init(rngs_from_seed(0), SPEC)
+        state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), SPEC)
         return model.update(state, batch, rngs_from_seed(1))[1]
 
     plain = metrics()
@@ -135,7 +135,7 @@ def test_warm_up_and_free_bits_enter_the_loss():
 def test_shapes_and_ranges(likelihood, coder):
     spec = DataSpec((5, 6, 3), num_levels=4)
     model = VAE(coder=coder, latent_dim=2, likelihood=likelihood)
-    state = model.init(rngs_from_seed(0), spec)
+    state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), spec)
     rngs, batch = rngs_from_seed(1), {"image": np.ones((7, 5, 6, 3), np.uint8)}
     for image in (
         model.sample(state, rngs, 7),
@@ -164,7 +164,7 @@ def test_the_probabilities_of_all_images_sum_to_one():
     grid = np.stack(np.meshgrid(*[np.arange(3)] * 4, indexing="ij"), -1).reshape(-1, 2, 2, 1)
     for likelihood in ("categorical", "discretized_logistic"):
         model = VAE(coder=DenseCoder(()), latent_dim=2, likelihood=likelihood)
-        state = model.init(rngs_from_seed(0), spec)
+        state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), spec)
         decoder = state.params["decoder"]["MLP_0"]["Dense_0"]
         decoder["kernel"] = 0.0 * decoder["kernel"]
         decoder["bias"] = jax.random.normal(jax.random.key(0), decoder["bias"].shape)
@@ -180,9 +180,9 @@ def test_bfloat16_computes_close_to_float32():
     spec, results = DataSpec((8, 8, 1)), {}
     for dtype in ("float32", "bfloat16"):
         model = VAE(coder=ConvCoder((4,), (2,), dense=8), latent_dim=2, dtype=dtype)
-        state = model.init(rngs_from_seed(0), spec)
+        state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), spec)
         chex.assert_trees_all_equal_dtypes(state.params, jax.tree.map(jnp.float32, state.params))
-        new_state, metrics = model.update(state, batch, rngs_from_seed(1))
+        new_state, metrics = jax.jit(model.update)(state, batch, rngs_from_seed(1))
         assert metrics["loss"].dtype == jnp.float32
         results[dtype] = float(metrics["loss"])
         chex.assert_tree_all_finite(new_state.params)
@@ -192,7 +192,7 @@ def test_bfloat16_computes_close_to_float32():
 def test_the_moving_average_is_what_is_evaluated():
     optimizer = Optimizer(learning_rate=0.1, ema_decay=0.5)
     model = VAE(coder=DenseCoder(()), latent_dim=1, likelihood="categorical", optimizer=optimizer)
-    state = model.init(rngs_from_seed(0), SPEC)
+    state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), SPEC)
     batch = {"image": np.ones((2, 2, 2, 1), np.uint8)}
     new_state, _ = model.update(state, batch, rngs_from_seed(0))
     expected = jax.tree.map(lambda old, new: (old + new) / 2, state.params, new_state.params)
@@ -201,6 +201,6 @@ def test_the_moving_average_is_what_is_evaluated():
 
 def test_a_condition_is_refused():
     model = VAE(coder=DenseCoder(()), latent_dim=1)
-    state = model.init(rngs_from_seed(0), SPEC)
+    state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), SPEC)
     with pytest.raises(UserError, match="trained without labels"):
         model.sample(state, rngs_from_seed(0), 1, condition=np.zeros(1, np.int32))
