@@ -175,7 +175,7 @@ def test_wgan_gp_adds_the_penalty_of_its_own_critic():
     np.testing.assert_allclose(metrics["discriminator_loss"], expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize("norm", ["spectral", "batch"])
+@pytest.mark.parametrize("norm", [pytest.param("spectral", marks=pytest.mark.slow), "batch"])
 def test_statistics_are_finite_after_2000_steps(norm):
     model = DCGAN(
         generator=ConvGenerator(width=2, norm="batch", init_scale=0.02),

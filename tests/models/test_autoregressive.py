@@ -50,18 +50,18 @@ MODELS = {
         gated=True, channels=4, first_kernel=1, kernel_size=5, num_blocks=1, conditional=True
     ),
 }
-FEW = ("gated_dilated",)
+FEW = ("arm", "arm_gated_labels", "pixelcnn", "gated", "gated_dilated", "gated_labels")
 
 
-def each_model(**specs):
-    """Every model with the first of two specs; with the second a few, the others in `make slow`."""
+def each_model(names=tuple(MODELS), **specs):
+    """The models of these names with the first of two specs; all others are left to `make slow`."""
     usual = next(iter(specs))
     cases = [
         pytest.param(
             model,
             spec,
             id=f"{size}-{name}",
-            marks=() if size == usual or name in FEW else pytest.mark.slow,
+            marks=() if size == usual and name in names else pytest.mark.slow,
         )
         for size, spec in specs.items()
         for name, model in MODELS.items()
@@ -159,7 +159,7 @@ def test_plain_pixelcnn_has_the_blind_spot_that_the_paper_names():
     np.testing.assert_array_equal(depends[row * 7 + column].reshape(4, 7), seen)
 
 
-@each_model(colour=COLOUR, grey=GREY)
+@each_model(FEW, colour=COLOUR, grey=GREY)
 def test_all_samplers_draw_the_same_images(model, spec):
     if isinstance(model, PixelCNN) and not model.gated:
         model = dataclasses.replace(model, channels=8)
@@ -179,7 +179,7 @@ def test_all_samplers_draw_the_same_images(model, spec):
 
 
 @pytest.mark.parametrize("sampler", ["plain", "cached", "predictive"])
-@pytest.mark.parametrize("name", ["arm", "gated_labels"])
+@pytest.mark.parametrize("name", [pytest.param("arm", marks=pytest.mark.slow), "gated_labels"])
 def test_in_painting_keeps_what_is_known(name, sampler):
     model = dataclasses.replace(MODELS[name], sampler=sampler)
     state, rngs = trained(model, GREY), rngs_from_seed(3)

@@ -158,7 +158,10 @@ def trained(model, spec=TINY, steps=3):
     "model",
     [
         DDPM(network=DENSE, num_steps=4, prediction="epsilon", loss="variational"),
-        DDPM(network=DENSE, num_steps=4, prediction="x0", learn_decoder_scale=False),
+        pytest.param(
+            DDPM(network=DENSE, num_steps=4, prediction="x0", learn_decoder_scale=False),
+            marks=pytest.mark.slow,
+        ),
         DDPM(network=DENSE, num_steps=4, prediction="v", schedule="cosine", conditional=True),
         NaiveDiffusion(network=DENSE, num_steps=3),
     ],

@@ -139,6 +139,7 @@ def test_an_untrained_model_is_nearly_persistence():
     np.testing.assert_allclose(predict(model, state, TIMES), last.repeat(2, 1), atol=0.03)
 
 
+@pytest.mark.slow
 def test_it_learns_one_batch_by_heart():
     optimizer = Optimizer(learning_rate=0.02)
     model = ConvLSTM(loss=SMALL, dropout=0.0, warp=False, optimizer=optimizer).quick()

@@ -100,6 +100,7 @@ def test_statistics_of_an_epoch_of_batches_make_the_m_step_of_the_whole():
     np.testing.assert_allclose(whole.model_state["statistics"].counts.sum(), 600, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_stepwise_em_nears_the_likelihood_of_em():
     batches = [{k: v[i : i + 60] for k, v in POINTS.items()} for i in range(0, 600, 60)]
     model = GMM(num_components=4, algorithm="stepwise", step_exponent=0.7)

@@ -175,6 +175,7 @@ def test_the_probabilities_of_all_images_sum_to_one():
         np.testing.assert_allclose(np.exp(log_prob).sum(), 1.0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_bfloat16_computes_close_to_float32():
     batch = {"image": np.arange(4 * 64).reshape(4, 8, 8, 1).astype(np.uint8)}
     spec, results = DataSpec((8, 8, 1)), {}
