@@ -628,6 +628,7 @@ def test_real_railway_tracks(real_images, real_data):
             np.testing.assert_array_equal(example["image"], square(upright, 64))
 
 
+@pytest.mark.slow
 def test_real_faces(real_images):
     source = ImageFolder(real_images("celeba_aligned_64.tar"), size=64)
     assert source.spec == DataSpec((64, 64, 3))

@@ -49,10 +49,9 @@ def trained(model, spec=TINY, steps=2):
 
 
 FEW_GAMES = {
-    (GAN, "dense", "non_saturating"),
     (GAN, "conv", "wgan_gp"),
     (CGAN, "conv", "non_saturating"),
-    (CGAN, "conv", "least_squares"),
+    (CGAN, "dense", "least_squares"),
 }
 GAMES = [
     pytest.param(
@@ -175,7 +174,8 @@ def test_wgan_gp_adds_the_penalty_of_its_own_critic():
     np.testing.assert_allclose(metrics["discriminator_loss"], expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize("norm", [pytest.param("spectral", marks=pytest.mark.slow), "batch"])
+@pytest.mark.slow
+@pytest.mark.parametrize("norm", ["spectral", "batch"])
 def test_statistics_are_finite_after_2000_steps(norm):
     model = DCGAN(
         generator=ConvGenerator(width=2, norm="batch", init_scale=0.02),

@@ -162,7 +162,10 @@ def trained(model, spec=TINY, steps=3):
             DDPM(network=DENSE, num_steps=4, prediction="x0", learn_decoder_scale=False),
             marks=pytest.mark.slow,
         ),
-        DDPM(network=DENSE, num_steps=4, prediction="v", schedule="cosine", conditional=True),
+        pytest.param(
+            DDPM(network=DENSE, num_steps=4, prediction="v", schedule="cosine", conditional=True),
+            marks=pytest.mark.slow,
+        ),
         NaiveDiffusion(network=DENSE, num_steps=3),
     ],
     ids=["epsilon", "x0", "v", "naive"],

@@ -77,7 +77,7 @@ gm_jax.fit(experiment, {str(tmp_path / "killed")!r})
     assert losses(tmp_path / "killed") == losses(tmp_path / "straight")
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", [pytest.param("digits/ae", marks=pytest.mark.slow), "digits/vae"])
 def test_one_and_four_devices_agree(name, tmp_path):
     for devices in (1, 4):
         experiment = miniature(name, num_steps=50, log_every=5, checkpoint_every=0, eval_every=0)
