@@ -6,7 +6,7 @@ reference trained on 2,000 images: --data.train "train[:1900]" --data.valid "tra
 
 Paper: Sohl-Dickstein et al. 2015, arXiv:1503.03585
 Command: gm-jax train mnist12/diffusion_naive
-Minutes: not run in full yet; 2 (a shared CPU core) for 1,720 steps
+Minutes: not run in full yet; 5 (a shared CPU core) for 1,720 steps
 Score: after these: validation 1.617 bits/dim (bound)
 """
 
