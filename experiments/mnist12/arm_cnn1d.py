@@ -7,7 +7,7 @@ on 2,000 images, which these overrides repeat:
 
 Paper: van den Oord et al. 2016, arXiv:1609.03499
 Command: gm-jax train mnist12/arm_cnn1d
-Minutes: not run in full yet; the 2,000 images: 10 (a CPU core)
+Minutes: not run in full yet; the 2,000 images: 23 (a shared CPU core)
 Score: the 2,000 images, with --data.batch-size 16 --model.optimizer.ema-decay 0.99
   --training.eval-every 119: validation 0.9358 bits/dim (exact); the reference: 0.936
 """

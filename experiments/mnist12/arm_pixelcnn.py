@@ -7,7 +7,7 @@ on 2,000 images, which these overrides repeat:
 
 Paper: van den Oord et al. 2016, arXiv:1601.06759
 Command: gm-jax train mnist12/arm_pixelcnn
-Minutes: not run in full yet; 6 (a CPU core) for 4,000 steps with the overrides in docs/results.md;
+Minutes: not run in full yet; 7 (a CPU core) for 4,000 steps with the overrides in docs/results.md;
   the 2,000 images: 45
 Score: after these 4,000 steps: test 0.880 bits/dim (exact); the 2,000 images, with
   --data.batch-size 16 --model.optimizer.ema-decay 0.998 --model.optimizer.weight-decay 0.3
