@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from gm_jax.errors import UserError as UserError
-    from gm_jax.evaluation import Figure as Figure
+    from gm_jax.evaluation.split import Figure as Figure
     from gm_jax.experiment import Experiment as Experiment
     from gm_jax.experiment_file import load as load
     from gm_jax.rng import Rngs as Rngs
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Imported on first use, so that `gm-jax --help` need not wait for jax.
 _LAZY = {
     "Experiment": "gm_jax.experiment:Experiment",
-    "Figure": "gm_jax.evaluation:Figure",
+    "Figure": "gm_jax.evaluation.split:Figure",
     "Rngs": "gm_jax.rng:Rngs",
     "Run": "gm_jax.run:Run",
     "UserError": "gm_jax.errors:UserError",

@@ -13,14 +13,14 @@ import jax
 import numpy as np
 from clu import parameter_overview
 
-from gm_jax.data.image_file import read_images
+from gm_jax.data.images.single import read_images
 from gm_jax.errors import UserError
-from gm_jax.evaluation import Figure
+from gm_jax.evaluation.forecasts import evaluate_lead_times, plot_lead_times
+from gm_jax.evaluation.samples import read_samples
+from gm_jax.evaluation.split import Figure
 from gm_jax.experiment import Experiment
-from gm_jax.forecast_evaluation import evaluate_lead_times, plot_lead_times
 from gm_jax.model import Encodes, Forecasts, HasLatents, Reconstructs, Samples
 from gm_jax.run import Run, default_folder, finished_run, open_run
-from gm_jax.sample_evaluation import read_samples
 from gm_jax.training.folder import RunFolder
 from gm_jax.training.loop import TrainResult, train
 from gm_jax.training.pictures import NUM_POINTS, class_columns, points_picture

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from gm_jax.commands import check_out, naming, parse_step, save_grid, say
-from gm_jax.data.image_folder import find_path
-from gm_jax.data.storm_frames import Cut, StormFrames, read_storms
+from gm_jax.data.images.folder import find_path
+from gm_jax.data.sequences.storm_frames import Cut, StormFrames, read_storms
 from gm_jax.errors import UserError
 from gm_jax.model import Forecasts
 from gm_jax.models.forecasting import check_times

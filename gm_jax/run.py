@@ -20,7 +20,7 @@ import numpy as np
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import Split
 from gm_jax.errors import UserError
-from gm_jax.evaluation import Figure
+from gm_jax.evaluation.split import Figure
 from gm_jax.experiment import MAX_SEED, Experiment
 from gm_jax.functional.interpolation import lerp, slerp
 from gm_jax.model import (

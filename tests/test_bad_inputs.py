@@ -25,8 +25,9 @@ from PIL import Image
 
 import gm_jax
 from gm_jax import cli
-from gm_jax.data import Digits, image_folder
-from gm_jax.data.sevir_writer import write_synthetic_sevir
+from gm_jax.data import Digits
+from gm_jax.data.images import folder as image_folder
+from gm_jax.data.sequences.sevir_writer import write_synthetic_sevir
 from gm_jax.data.source import ArrayExamples
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import Split

@@ -126,7 +126,7 @@ def test_a_sweep_makes_sibling_folders(tmp_path, monkeypatch, capsys):
 def test_a_run_is_sampled_without_its_data(trained, capsys, monkeypatch, tmp_path):
     folder, _ = trained
     text = (folder / "experiment.json").read_text()
-    nowhere = {"class": "gm_jax.data.tfds_source:Tfds", "name": "not_here", "version": None}
+    nowhere = {"class": "gm_jax.data.store.tfds:Tfds", "name": "not_here", "version": None}
     plain = json.loads(text)
     plain["experiment"]["data"]["source"] = nowhere
     (folder / "experiment.json").write_text(json.dumps(plain))

@@ -9,11 +9,11 @@ from PIL import Image
 
 from gm_jax import cli, commands, forecast_commands
 from gm_jax.data import Data, Sevir, SyntheticStorms
-from gm_jax.data.sevir_writer import write_synthetic_sevir
+from gm_jax.data.sequences.sevir_writer import write_synthetic_sevir
 from gm_jax.errors import UserError
+from gm_jax.evaluation.forecasts import evaluate_lead_times, plot_lead_times
 from gm_jax.experiment import Experiment
 from gm_jax.forecast_commands import parse_times, question_of_folder, questions_of_split
-from gm_jax.forecast_evaluation import evaluate_lead_times, plot_lead_times
 from gm_jax.functional.forecast_losses import ForecastLoss
 from gm_jax.models.autoencoder import Autoencoder
 from gm_jax.models.convlstm import ConvLSTM

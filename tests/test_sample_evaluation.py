@@ -14,12 +14,12 @@ import gm_jax
 from gm_jax import cli
 from gm_jax.data import Data, Digits, Quantize
 from gm_jax.errors import UserError
+from gm_jax.evaluation.samples import read_samples
 from gm_jax.experiment import Experiment, Training
 from gm_jax.model import create_state
 from gm_jax.models.autoencoder import Autoencoder
 from gm_jax.optimizer import Optimizer
 from gm_jax.run import Run
-from gm_jax.sample_evaluation import read_samples
 from gm_jax.training.sharding import DataMesh
 
 DATA = Data(Digits(), train="train", valid=None, batch_size=16, limit=32)

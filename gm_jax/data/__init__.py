@@ -1,24 +1,24 @@
 """Sources of data, transforms, and `batch_at(step)`; knows nothing of models."""
 
 from gm_jax.data.augmentations import ColorJitter, RandomResizedCrop, RandomRotation
-from gm_jax.data.binarized_mnist import BinarizedMnist
 from gm_jax.data.config import AnyData, Data
-from gm_jax.data.digits import Digits
-from gm_jax.data.dirs import data_dirs
-from gm_jax.data.image_data import ImageData
-from gm_jax.data.image_folder import ImageFolder
-from gm_jax.data.moving_mnist import MovingMnist
-from gm_jax.data.prepared import Prepared, list_prepared
-from gm_jax.data.sevir import Sevir
-from gm_jax.data.sevir_writer import write_synthetic_sevir
+from gm_jax.data.images.config import ImageData
+from gm_jax.data.images.folder import ImageFolder
+from gm_jax.data.sequences.moving_mnist import MovingMnist
+from gm_jax.data.sequences.sevir import Sevir
+from gm_jax.data.sequences.sevir_writer import write_synthetic_sevir
+from gm_jax.data.sequences.storm_frames import Cut, StormFrames, read_storms
+from gm_jax.data.sequences.storms import Storms
+from gm_jax.data.sequences.synthetic_storms import SyntheticStorms
+from gm_jax.data.sets.binarized_mnist import BinarizedMnist
+from gm_jax.data.sets.digits import Digits
+from gm_jax.data.sets.toy import Clusters, Grid, Ring
 from gm_jax.data.source import ArrayExamples, Examples, Source
 from gm_jax.data.spec import DataSpec, Extra
 from gm_jax.data.split import Split, gather
-from gm_jax.data.storm_frames import Cut, StormFrames, read_storms
-from gm_jax.data.storms import Storms
-from gm_jax.data.synthetic_storms import SyntheticStorms
-from gm_jax.data.tfds_source import Tfds
-from gm_jax.data.toy import Clusters, Grid, Ring
+from gm_jax.data.store.places import data_dirs
+from gm_jax.data.store.prepared import Prepared, list_prepared
+from gm_jax.data.store.tfds import Tfds
 from gm_jax.data.transforms import (
     Binarize,
     CenterCrop,

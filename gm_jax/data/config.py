@@ -4,7 +4,7 @@ import abc
 import dataclasses
 from typing import ClassVar, Self
 
-from gm_jax.data.digits import Digits
+from gm_jax.data.sets.digits import Digits
 from gm_jax.data.source import Source
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import Split, apply_spec, check_one_size

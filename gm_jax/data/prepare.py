@@ -8,9 +8,10 @@ import urllib.parse
 import urllib.request
 from typing import Any
 
-from gm_jax.data.digits import DIGITS_NAME, prepare_digits
-from gm_jax.data.dirs import data_dirs, is_writable
-from gm_jax.data.prepared import (
+from gm_jax.data.sets.digits import DIGITS_NAME, prepare_digits
+from gm_jax.data.spec import DataSpec
+from gm_jax.data.store.places import data_dirs, is_writable
+from gm_jax.data.store.prepared import (
     Prepared,
     check_known,
     check_name,
@@ -19,8 +20,7 @@ from gm_jax.data.prepared import (
     one_line,
     require_prepared,
 )
-from gm_jax.data.spec import DataSpec
-from gm_jax.data.tfds_source import prepared_spec
+from gm_jax.data.store.tfds import prepared_spec
 from gm_jax.errors import UserError
 
 __all__ = ["Description", "describe", "list_prepared", "prepare"]

@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gm_jax.data.decoded_cache import decoded
 from gm_jax.data.source import Example, Examples
 from gm_jax.data.spec import DataSpec
+from gm_jax.data.store.decoded import decoded
 from gm_jax.data.transforms import FixedTransform, Transform
 from gm_jax.errors import ConfigError, UserError
 from gm_jax.rng import rngs_from_seed

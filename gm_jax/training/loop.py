@@ -15,7 +15,7 @@ from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import Split
 from gm_jax.data.transforms import apply_random
 from gm_jax.errors import UserError
-from gm_jax.evaluation import Evaluator
+from gm_jax.evaluation.split import Evaluator
 from gm_jax.experiment import Experiment, Training, field_paths
 from gm_jax.model import Metrics, TrainState, Translates
 from gm_jax.rng import Rngs, rngs_from_seed

@@ -31,8 +31,10 @@ def read_records(path: Path) -> list[dict[str, Any]]:
 class Records:
     """Appends to the record of a run. A context manager.
 
-    Each line is {"step", "phase", the figures..., "time": {"seconds"}}; a figure that is not finite
-    is a string, so that every line is JSON. Only "time" differs between two runs of one experiment.
+    Each line is {"step", "phase", the figures..., "time": {"seconds", "cpu_seconds"}}, both counted
+    from when the record was opened; CPU time is the whole process's, user and system, on all cores.
+    A figure that is not finite is a string, so that every line is JSON. Only "time" differs between
+    two runs of one experiment.
     """
 
     def __init__(self, folder: Path, resume_step: int | None = None):
@@ -44,7 +46,7 @@ class Records:
             a resumed run leaves the record of a straight one. None: only adds.
         """
         self.path = folder / METRICS
-        self._start = time.monotonic()
+        self._start, self._cpu_start = time.monotonic(), time.process_time()
         self._tensorboard_folder = folder / "tensorboard"
         self._writer: Any = None
         self._resume_step = resume_step
@@ -69,8 +71,11 @@ class Records:
         """Adds a line, and the finite figures to TensorBoard as phase/name."""
         values = {name: float(v) for name, v in figures.items()}
         plain = {name: v if math.isfinite(v) else str(v) for name, v in values.items()}
-        seconds = round(time.monotonic() - self._start, 3)
-        line = {"step": step, "phase": phase, **plain, "time": {"seconds": seconds}}
+        spent = {
+            "seconds": round(time.monotonic() - self._start, 3),
+            "cpu_seconds": round(time.process_time() - self._cpu_start, 3),
+        }
+        line = {"step": step, "phase": phase, **plain, "time": spent}
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
         for name, value in values.items():

@@ -16,7 +16,7 @@ from PIL import Image
 
 import gm_jax
 from gm_jax.data import ImageData, Sevir
-from gm_jax.data.sevir_writer import write_synthetic_sevir
+from gm_jax.data.sequences.sevir_writer import write_synthetic_sevir
 from gm_jax.errors import UserError
 from gm_jax.experiment_file import find_experiments, load
 from gm_jax.model import (

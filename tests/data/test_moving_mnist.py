@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from gm_jax.data import Data, DataSpec, Digits, Extra, MovingMnist, Ring, Tfds
-from gm_jax.data.moving_mnist import bounce
+from gm_jax.data.sequences.moving_mnist import bounce
 from gm_jax.errors import ConfigError, UserError
 
 SMALL = MovingMnist(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-import gm_jax.data.digits as digits_module
+import gm_jax.data.sets.digits as digits_module
 from gm_jax.data import (
     BinarizedMnist,
     CenterCrop,
@@ -19,8 +19,8 @@ from gm_jax.data import (
     data_dirs,
     list_prepared,
 )
-from gm_jax.data.digits import prepare_digits
-from gm_jax.data.tfds_source import PreparedExamples
+from gm_jax.data.sets.digits import prepare_digits
+from gm_jax.data.store.tfds import PreparedExamples
 from gm_jax.errors import UserError
 
 

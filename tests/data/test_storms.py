@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from gm_jax.data import Cut, Data, DataSpec, Extra, Storms, read_storms
-from gm_jax.data.image_splits import place_of
+from gm_jax.data.images.splits import place_of
 from gm_jax.errors import ConfigError, UserError
 
 WINDOW = {"context": 2, "targets": 2}
@@ -196,7 +196,7 @@ def test_prepared_once_and_anew_when_the_files_change(folder, monkeypatch):
     prepared = list((folder.parent / ".gm_jax" / "storms").iterdir())
     assert len(prepared) == 1
     with monkeypatch.context() as patch:
-        patch.setattr("gm_jax.data.storms.prepare_storms", None)
+        patch.setattr("gm_jax.data.sequences.storms.prepare_storms", None)
         assert len(Storms(folder, context=3, targets=1).open("all")) == 4  # other windows of them
     features = folder / "abc_006_features.json"
     features.write_text(json.dumps({"relative_time": 20000}))

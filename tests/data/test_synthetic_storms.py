@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gm_jax.data import Data, DataSpec, Extra, SyntheticStorms
-from gm_jax.data.vortex import Vortices, draw_vortices, render
+from gm_jax.data.sequences.vortex import Vortices, draw_vortices, render
 from gm_jax.errors import ConfigError, UserError
 
 SMALL = SyntheticStorms(size=16, num_train=40, num_validation=6, num_test=8)

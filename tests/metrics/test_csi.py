@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gm_jax.data.sevir import VIL_THRESHOLDS
+from gm_jax.data.sequences.sevir import VIL_THRESHOLDS
 from gm_jax.metrics.csi import Contingency, contingency, critical_success_index, jackknife
 
 RNG = np.random.default_rng(0)

@@ -41,9 +41,10 @@ def test_one_object_a_line(tmp_path):
         records.write(3, "train", {"loss": np.float32(0.5), "accuracy": 1})
         # Readable at once, not only when the record is closed.
         (record,) = read_records(tmp_path / "metrics.jsonl")
-    seconds = record.pop("time")["seconds"]
+    spent = record.pop("time")
     assert record == {"step": 3, "phase": "train", "loss": 0.5, "accuracy": 1}
-    assert seconds >= 0
+    assert spent["seconds"] >= 0
+    assert spent["cpu_seconds"] >= 0
 
 
 def test_figures_that_are_not_finite_are_valid_json(tmp_path):

@@ -5,12 +5,12 @@ import dataclasses
 import io
 import pathlib
 
-from gm_jax.data.dirs import cache_dir, data_dirs, is_writable
-from gm_jax.data.prepared import Prepared, find_prepared
-from gm_jax.data.preparing import preparing
 from gm_jax.data.source import Examples, Source
 from gm_jax.data.spec import DataSpec
-from gm_jax.data.tfds_source import PreparedExamples
+from gm_jax.data.store.making import preparing
+from gm_jax.data.store.places import cache_dir, data_dirs, is_writable
+from gm_jax.data.store.prepared import Prepared, find_prepared
+from gm_jax.data.store.tfds import PreparedExamples
 from gm_jax.errors import UserError
 
 DIGITS_NAME = "sklearn_digits"
@@ -59,7 +59,7 @@ def prepare_digits(folder: pathlib.Path | None = None) -> Prepared:
 def _write(folder: pathlib.Path) -> None:
     import tensorflow_datasets as tfds
 
-    from gm_jax.data.digits_builder.sklearn_digits_dataset_builder import SklearnDigits
+    from gm_jax.data.sets.digits_builder.sklearn_digits_dataset_builder import SklearnDigits
 
     tfds.disable_progress_bar()
     with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints, about a second's work

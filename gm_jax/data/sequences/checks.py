@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gm_jax.data.image_splits import split_names
+from gm_jax.data.images.splits import split_names
 from gm_jax.data.source import Example
 from gm_jax.data.spec import DataSpec, Extra
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from gm_jax.data.config import AnyData
-from gm_jax.data.image_folder import Channels, ImageFolder, Unreadable, check_image_fields
-from gm_jax.data.image_splits import Labels
-from gm_jax.data.prepared import check_known, find_prepared
+from gm_jax.data.images.folder import Channels, ImageFolder, Unreadable, check_image_fields
+from gm_jax.data.images.splits import Labels
 from gm_jax.data.source import Source
-from gm_jax.data.tfds_source import Tfds
+from gm_jax.data.store.prepared import check_known, find_prepared
+from gm_jax.data.store.tfds import Tfds
 from gm_jax.data.transforms import CenterCrop, Resize, Transform
 from gm_jax.errors import UserError
 

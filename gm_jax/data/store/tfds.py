@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from gm_jax.data.prepared import Prepared, damaged, open_builder, require_prepared
 from gm_jax.data.source import Example, Examples, Source
 from gm_jax.data.spec import DataSpec
-from gm_jax.data.split_expression import bad_split
+from gm_jax.data.store.prepared import Prepared, damaged, open_builder, require_prepared
+from gm_jax.data.store.split_expressions import bad_split
 from gm_jax.errors import UserError
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from gm_jax.data.sequence import forecast_example, forecast_spec
+from gm_jax.data.sequences.checks import forecast_example, forecast_spec
+from gm_jax.data.sequences.vortex import Vortices, draw_vortices, render
 from gm_jax.data.source import Example, Examples, Source
 from gm_jax.data.spec import DataSpec
-from gm_jax.data.split_expression import split_indices
-from gm_jax.data.vortex import Vortices, draw_vortices, render
+from gm_jax.data.store.split_expressions import split_indices
 from gm_jax.errors import ConfigError, check_not_negative, check_positive
 from gm_jax.rng import stable_hash
 

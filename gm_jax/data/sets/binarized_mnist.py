@@ -7,12 +7,12 @@ import zipfile
 
 import numpy as np
 
-from gm_jax.data.dirs import data_dirs
-from gm_jax.data.prepared import find_prepared
 from gm_jax.data.source import ArrayExamples, Examples, Source
 from gm_jax.data.spec import DataSpec
-from gm_jax.data.split_expression import split_indices
-from gm_jax.data.tfds_source import PreparedExamples
+from gm_jax.data.store.places import data_dirs
+from gm_jax.data.store.prepared import find_prepared
+from gm_jax.data.store.split_expressions import split_indices
+from gm_jax.data.store.tfds import PreparedExamples
 from gm_jax.errors import UserError
 
 _FILE = "binarized_mnist.npz"

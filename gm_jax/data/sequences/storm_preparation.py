@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from gm_jax.data.image_preparation import hold, map_in_threads, progress_bar, to_png
-from gm_jax.data.prepared import one_line
-from gm_jax.data.storm_files import Storm
-from gm_jax.data.storm_frames import Cut, check_same_size, decode_frame
+from gm_jax.data.images.preparation import hold, map_in_threads, progress_bar, to_png
+from gm_jax.data.sequences.storm_files import Storm
+from gm_jax.data.sequences.storm_frames import Cut, check_same_size, decode_frame
+from gm_jax.data.store.prepared import one_line
 from gm_jax.errors import UserError
 
 _RECORDS, _TABLE = "frames.array_record", "storms.json"

@@ -6,9 +6,8 @@ import pathlib
 import re
 from typing import Literal
 
-from gm_jax.data.dirs import cache_dir, data_dirs, is_writable
-from gm_jax.data.image_files import list_images
-from gm_jax.data.image_preparation import (
+from gm_jax.data.images.files import list_images
+from gm_jax.data.images.preparation import (
     REPORT,
     Recipe,
     hold,
@@ -16,11 +15,12 @@ from gm_jax.data.image_preparation import (
     remove_others,
     stopped,
 )
-from gm_jax.data.image_splits import SPLITS, Labels
-from gm_jax.data.prepared import IMAGE_FOLDER, Prepared, find_prepared
+from gm_jax.data.images.splits import SPLITS, Labels
 from gm_jax.data.source import Examples, Source
 from gm_jax.data.spec import DataSpec
-from gm_jax.data.tfds_source import PreparedExamples, prepared_spec
+from gm_jax.data.store.places import cache_dir, data_dirs, is_writable
+from gm_jax.data.store.prepared import IMAGE_FOLDER, Prepared, find_prepared
+from gm_jax.data.store.tfds import PreparedExamples, prepared_spec
 from gm_jax.errors import (
     ConfigError,
     UserError,

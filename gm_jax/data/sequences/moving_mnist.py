@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gm_jax.data.sequence import forecast_example, forecast_spec
+from gm_jax.data.sequences.checks import forecast_example, forecast_spec
 from gm_jax.data.source import Example, Examples, Source
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import Split
-from gm_jax.data.split_expression import split_indices
-from gm_jax.data.tfds_source import Tfds
+from gm_jax.data.store.split_expressions import split_indices
+from gm_jax.data.store.tfds import Tfds
 from gm_jax.errors import ConfigError, check_not_negative, check_positive
 from gm_jax.rng import stable_hash
 

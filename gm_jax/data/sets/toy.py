@@ -8,7 +8,7 @@ import numpy as np
 
 from gm_jax.data.source import ArrayExamples, Examples, Source
 from gm_jax.data.spec import DataSpec
-from gm_jax.data.split_expression import split_indices
+from gm_jax.data.store.split_expressions import split_indices
 from gm_jax.errors import ConfigError, check_not_negative, check_positive
 from gm_jax.rng import stable_hash
 

@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 
-from gm_jax.data.vortex import draw_vortices, render
+from gm_jax.data.sequences.vortex import draw_vortices, render
 from gm_jax.rng import stable_hash
 
 _STORED = {"vis": np.int16, "ir069": np.int16, "ir107": np.int16, "vil": np.uint8}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gm_jax.data.dirs import cache_dir, is_writable
+from gm_jax.data.store.places import cache_dir, is_writable
 from gm_jax.whole_file import replacing
 
 _FORMAT = 1  # goes up when a transform or a decoder of ours gives other bits than before

@@ -11,13 +11,13 @@ from typing import Literal
 
 import numpy as np
 
-from gm_jax.data.image_folder import find_path, short_path
-from gm_jax.data.image_splits import SPLITS
-from gm_jax.data.sequence import forecast_example, forecast_spec, split_groups
-from gm_jax.data.sevir_files import SevirFiles
+from gm_jax.data.images.folder import find_path, short_path
+from gm_jax.data.images.splits import SPLITS
+from gm_jax.data.sequences.checks import forecast_example, forecast_spec, split_groups
+from gm_jax.data.sequences.sevir_files import SevirFiles
 from gm_jax.data.source import Example, Examples, Source
 from gm_jax.data.spec import DataSpec, Extra
-from gm_jax.data.split_expression import split_indices
+from gm_jax.data.store.split_expressions import split_indices
 from gm_jax.errors import ConfigError, UserError, check_fraction, check_literals, check_positive
 
 FRAME_SECONDS = 300.0

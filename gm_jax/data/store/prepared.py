@@ -6,7 +6,7 @@ import pathlib
 import re
 from typing import Any, NamedTuple
 
-from gm_jax.data.dirs import data_dirs
+from gm_jax.data.store.places import data_dirs
 from gm_jax.errors import UserError
 
 IMAGE_FOLDER = "image_folder"

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from gm_jax.errors import UserError
-from gm_jax.evaluation import Figure
+from gm_jax.evaluation.split import Figure
 from gm_jax.metrics.labels import class_coverage, confusion
 from gm_jax.model import Classifies
 from gm_jax.run import Run

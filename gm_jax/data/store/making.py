@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 
-from gm_jax.data.prepared import find_prepared
+from gm_jax.data.store.prepared import find_prepared
 
 
 @contextlib.contextmanager

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gm_jax.data.image_preparation import unreadable_reason
-from gm_jax.data.storm_files import StormFiles
+from gm_jax.data.images.preparation import unreadable_reason
+from gm_jax.data.sequences.storm_files import StormFiles
 from gm_jax.errors import UserError
 
 _MODES = {1: "L", 3: "RGB"}

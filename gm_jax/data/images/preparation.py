@@ -16,11 +16,11 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from gm_jax.data.image_files import ImageFiles
-from gm_jax.data.image_splits import Labels, label_names, split_names
-from gm_jax.data.image_square import decode_square, to_channels
-from gm_jax.data.prepared import IMAGE_FOLDER, one_line
-from gm_jax.data.preparing import preparing
+from gm_jax.data.images.files import ImageFiles
+from gm_jax.data.images.splits import Labels, label_names, split_names
+from gm_jax.data.images.squares import decode_square, to_channels
+from gm_jax.data.store.making import preparing
+from gm_jax.data.store.prepared import IMAGE_FOLDER, one_line
 from gm_jax.errors import UserError
 
 REPORT = "data_report.txt"
@@ -234,7 +234,7 @@ def _write(
     """Writes the dataset of the squares into `aside`."""
     import tensorflow_datasets as tfds
 
-    from gm_jax.data.image_folder_builder.image_folder_dataset_builder import ImageFolder
+    from gm_jax.data.images.image_folder_builder.image_folder_dataset_builder import ImageFolder
 
     channels = recipe.channels or (3 if squares.coloured else 1)
     with _naming(path):

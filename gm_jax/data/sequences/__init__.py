@@ -1,0 +1,1 @@
+"""Sequences of frames: storms, moving digits, weather."""

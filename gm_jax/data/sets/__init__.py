@@ -1,0 +1,1 @@
+"""Sets that need no preparation of the user's."""
