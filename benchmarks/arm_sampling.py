@@ -25,6 +25,7 @@ import numpy as np  # noqa: E402
 import gm_jax  # noqa: E402
 from gm_jax.data.spec import DataSpec  # noqa: E402
 from gm_jax.rng import rngs_from_seed  # noqa: E402
+from gm_jax.sampling import AutoregressiveSampling  # noqa: E402
 
 # Name, and the share of the plain sampler's time that the cached one may take.
 TARGETS = {"mnist12/arm_cnn1d": 1 / 50, "mnist12/arm_pixelcnn": 1 / 10}
@@ -41,7 +42,7 @@ def measure(name: str, run: Path | None, num: int, rounds: int, samplers: list[s
         model, state = opened.model, opened.state
     draw, images = {}, {}
     for sampler in samplers:
-        sample = dataclasses.replace(model, sampler=sampler).sample
+        sample = dataclasses.replace(model, sampling=AutoregressiveSampling(sampler)).sample
         draw[sampler] = jax.jit(sample, static_argnums=2)
         images[sampler] = np.asarray(draw[sampler](state, rngs_from_seed(0), num))
     times = {sampler: [] for sampler in samplers}

@@ -2,11 +2,16 @@
 
 A model owns its whole update: the loop never learns whether it was one gradient, a
 discriminator's and then a generator's, or an M-step. What else a family can do is a capability, a
-small protocol that commands and evaluators look for.
+small protocol; commands and evaluators ask for it by `can`, since ability depends on the data too.
 """
 
+import abc
+import dataclasses
+import difflib
+import inspect
+import re
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import flax.struct
 import jax
@@ -14,6 +19,7 @@ import jax.numpy as jnp
 import optax
 
 from gm_jax.data.spec import DataSpec
+from gm_jax.errors import UserError
 from gm_jax.optimizer import Optimizer
 from gm_jax.rng import Rngs
 
@@ -50,28 +56,96 @@ class TrainState(flax.struct.PyTreeNode):
         return self.params if self.ema_params is None else self.ema_params
 
 
-@runtime_checkable
-class Model(Protocol):
-    """A family of generative models.
+# What a figure of one name is worth in every family; `Family.figure_kinds` tells of the others.
+_KINDS: dict[str, FigureKind] = {
+    "accuracy": "estimate",
+    "bce": "error",
+    "error": "error",
+    "mae": "error",
+    "mse": "error",
+    "psnr": "error",
+    "ssim": "error",
+}
 
-    A family that learns from points too (`spec.continuous`) has `takes_points: ClassVar = True`:
-    its batches hold float32 points, and `sample` gives such.
 
-    A family that learns p(x|y) has `conditional: ClassVar = True` (absent is False): it needs data
-    with labels, and `sample` takes labels [num] as its `condition`.
+@dataclasses.dataclass(frozen=True)
+class Family(abc.ABC):
+    """A family of generative models: derive a frozen dataclass, its fields the hyper-parameters.
+
+    A family promises `init`, `update` and `evaluate`. What else it can do it says by having the
+    methods of a capability below. What it may say of itself stands here, with what holds if it says
+    nothing. Parts of its own have names that begin with an underscore; a public name that is
+    neither a field, nor here, nor of a capability is refused when the class is made, since it would
+    be a misspelt promise that nobody hears.
+
+    Attributes:
+      numerics: goes up when a change alters what the family learns; a run is resumed under the same
+        one only.
+      monitor: validation figure that picks the best checkpoint, unless the experiment names one.
+      takes_points: whether it learns from points too (`spec.continuous`): its batches then hold
+        float32 points, and `sample` gives such.
+      takes_sequences: whether it learns from sequences (`spec.is_sequence`), and from nothing else.
+      non_finite_hint: what to try when a step is not finite; None: what helps where there is a
+        gradient.
+      own_parts: further public names of this class and of those derived from it.
     """
 
-    def init(self, rngs: Rngs, spec: DataSpec) -> TrainState:
-        """A fresh state for data of this spec."""
-        ...
+    numerics: ClassVar[int] = 1
+    monitor: ClassVar[str] = "loss"
+    takes_points: ClassVar[bool] = False
+    takes_sequences: ClassVar[bool] = False
+    non_finite_hint: ClassVar[str | None] = None
+    own_parts: ClassVar[tuple[str, ...]] = ()
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _check_parts(cls)
+
+    @abc.abstractmethod
+    def init(self, rngs: Rngs, spec: DataSpec) -> TrainState:
+        """A fresh state for data of this spec.
+
+        Raises:
+          ConfigError: data that the family cannot take.
+        """
+
+    @abc.abstractmethod
     def update(self, state: TrainState, batch: Batch, rngs: Rngs) -> tuple[TrainState, Metrics]:
         """One step of training, pure; the metrics are scalars and include "loss"."""
-        ...
 
+    @abc.abstractmethod
     def evaluate(self, state: TrainState, batch: Batch, rngs: Rngs) -> dict[str, Array]:
         """Figures per example, [B] each."""
-        ...
+
+    @property
+    def conditional(self) -> bool:
+        """Whether it learns p(x|y): it needs labels, and draws by labels [num], its `condition`."""
+        return False
+
+    def figure_kinds(self, spec: DataSpec) -> dict[str, FigureKind]:
+        """What its figures are worth, by name, where `kind_of` does not know it."""
+        return {}
+
+    def check_batch(self, size: int) -> None:  # noqa: B027 (any size will do for most)
+        """Looks whether batches of `size` will do.
+
+        Raises:
+          ConfigError: where they will not.
+        """
+
+    def supports(self, ability: str, spec: DataSpec) -> bool:
+        """Whether data of this spec, or its own fields, let it do what it has the methods for."""
+        return True
+
+    def quick(self) -> Self:
+        """The same family in miniature, for tests."""
+        return self
+
+
+def kind_of(model: Family, name: str, spec: DataSpec) -> FigureKind:
+    """What a figure is worth: the family's word, or that of all families; else "estimate"."""
+    shared = _KINDS.get(re.sub(r"_t\d+$", "", name), "estimate")  # mse_t1: of the first frame
+    return model.figure_kinds(spec).get(name, shared)
 
 
 @runtime_checkable
@@ -102,15 +176,24 @@ class Reconstructs(Protocol):
 
 
 @runtime_checkable
+class Corrupts(Protocol):
+    """Learns to undo damage, and can show it."""
+
+    def corrupt(self, state: TrainState, rngs: Rngs, batch: Batch) -> Array:
+        """What `reconstruct` sees with the same rngs: uint8 levels [B, H, W, C]."""
+        ...
+
+
+@runtime_checkable
 class Encodes(Protocol):
     """Has a code for each image, and an image for each code."""
 
     def encode(self, state: TrainState, batch: Batch) -> Array:
-        """Codes [B, K]."""
+        """Codes, [B, ...]."""
         ...
 
-    def decode(self, state: TrainState, z: Array) -> Array:
-        """uint8 levels [B, H, W, C]."""
+    def decode(self, state: TrainState, z: Array, condition: Any = None) -> Array:
+        """uint8 levels [B, H, W, C] of codes [B, ...]; `condition` as in `sample`."""
         ...
 
 
@@ -118,14 +201,12 @@ class Encodes(Protocol):
 class HasLatents(Protocol):
     """Makes an image of a draw from a simple prior; there may be no way back from image to code."""
 
-    def draw_latents(
-        self, state: TrainState, rngs: Rngs, num: int, truncation: float | None = None
-    ) -> Array:
-        """z from the prior, [num, K], of which no value exceeds `truncation` in size, if given."""
+    def draw_latents(self, state: TrainState, rngs: Rngs, num: int) -> Array:
+        """z from the prior, [num, ...]: those of `sample` with the same rngs."""
         ...
 
     def decode(self, state: TrainState, z: Array, condition: Any = None) -> Array:
-        """uint8 levels [B, H, W, C] of latents [B, K]; `condition` as in `sample`."""
+        """uint8 levels [B, H, W, C] of latents [B, ...]; `condition` as in `sample`."""
         ...
 
 
@@ -160,10 +241,7 @@ class Inpaints(Protocol):
 
 @runtime_checkable
 class Forecasts(Protocol):
-    """Can say what comes next, at any times.
-
-    A family that learns from sequences (`spec.is_sequence`) has `takes_sequences: ClassVar = True`.
-    """
+    """Can say what comes next, at any times."""
 
     def forecast(
         self, state: TrainState, rngs: Rngs, context: Mapping[str, Array], times: Array
@@ -193,19 +271,134 @@ class HasDensity(Protocol):
         ...
 
 
+@runtime_checkable
+class DrawsInWays(Protocol):
+    """Draws in several ways, which may change after training."""
+
+    @property
+    def sampling(self) -> Any:
+        """A config of `gm_jax.sampling`."""
+        ...
+
+
+_ABILITIES: dict[str, tuple[type, ...]] = {  # any of these protocols will do
+    "sample": (Samples,),
+    "sample_means": (SampleMeans,),
+    "draw_latents": (HasLatents,),
+    "reconstruct": (Reconstructs,),
+    "corrupt": (Corrupts,),
+    "encode": (Encodes,),
+    "decode": (Encodes, HasLatents),
+    "log_prob": (HasLogProb,),
+    "log_density": (HasDensity,),
+    "classify": (Classifies,),
+    "inpaint": (Inpaints,),
+    "forecast": (Forecasts,),
+    "translate": (Translates,),
+}
+
+
+def can(model: Family, spec: DataSpec, ability: str) -> bool:
+    """Whether a family can do something with a state made for data of this spec.
+
+    Args:
+      model: the family.
+      spec: of the data it was trained on.
+      ability: the name of a capability's method, such as "sample", "encode" or "forecast".
+
+    Raises:
+      KeyError: there is no such ability.
+    """
+    return isinstance(model, _ABILITIES[ability]) and model.supports(ability, spec)
+
+
+def require(model: Family, spec: DataSpec, ability: str) -> None:
+    """Looks whether a family can do something.
+
+    Raises:
+      UserError: it cannot, be it at all or with such data.
+    """
+    if can(model, spec, ability):
+        return
+    family, what = type(model).__name__, ability.replace("_", " ")
+    if isinstance(model, _ABILITIES[ability]):
+        raise UserError(
+            f"this {family} can't {what}: its data or its settings leave no room for it"
+        )
+    raise UserError(f"{family} can't {what}: the family has no such part")
+
+
+def sampling_of(model: Family) -> Any:
+    """The config of how a family draws, or None where it draws in one way only."""
+    return model.sampling if isinstance(model, DrawsInWays) else None
+
+
+def _check_parts(cls: type[Family]) -> None:
+    """Looks whether every public name that a class adds is a promise or a field.
+
+    Raises:
+      TypeError: one is neither, or a field's name is nearly that of a promise.
+    """
+    promises = {name for name in vars(Family) if not name.startswith("_")}
+    methods = {n for p in _PROTOCOLS for n in vars(p) if not n.startswith("_")}
+    own = {name for base in cls.__mro__ for name in vars(base).get("own_parts", ())}
+    hints = inspect.get_annotations(cls)
+    fields = {name for name, hint in hints.items() if "ClassVar" not in str(hint)}
+    for name in sorted({*vars(cls), *hints}):
+        if name.startswith("_") or name in promises | methods | own:
+            continue
+        inherited = any(name in vars(base) for base in cls.__mro__[1:])
+        near = difflib.get_close_matches(name, promises, 1, 0.85)
+        if (name in fields or inherited) and not near:
+            continue
+        near = near or difflib.get_close_matches(name, promises | methods, 1)
+        hint = f"did you mean {near[0]}?" if near else "begin its name with an underscore"
+        raise TypeError(f"{cls.__name__}.{name} is no part of a family: {hint}")
+
+
+_PROTOCOLS = (*{p for some in _ABILITIES.values() for p in some}, DrawsInWays)
+
+
 def create_state(
-    rngs: Rngs, spec: DataSpec, params: Any, optimizer: Optimizer, model_state: Any = None
+    rngs: Rngs,
+    spec: DataSpec,
+    params: Any,
+    optimizer: Optimizer | Mapping[str, Optimizer] | None,
+    model_state: Any = None,
 ) -> TrainState:
-    """A state at step 0 for parameters moved by one optimizer."""
+    """A state at step 0.
+
+    Args:
+      rngs: whose key the state keeps.
+      spec: of the data.
+      params: what is learned.
+      optimizer: that moves all parameters; or several by name, each moving the parameters of its
+        name; or None where nothing has a gradient.
+      model_state: what moves without a gradient.
+    """
+    match optimizer:
+        case None:
+            opt_state, ema_params = {}, None
+        case Optimizer():
+            opt_state, ema_params = optimizer.build().init(params), _averaged(params, optimizer)
+        case _:
+            opt_state = {name: o.build().init(params[name]) for name, o in optimizer.items()}
+            averages = {name: _averaged(params[name], o) for name, o in optimizer.items()}
+            ema_params = {name: a for name, a in averages.items() if a is not None} or None
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         key=rngs.key,
         params=params,
         model_state={} if model_state is None else model_state,
-        opt_state=optimizer.build().init(params),
-        ema_params=jax.tree.map(jnp.copy, params) if optimizer.ema_decay is not None else None,
+        opt_state=opt_state,
+        ema_params=ema_params,
         spec=spec,
     )
+
+
+def _averaged(params: Any, optimizer: Optimizer) -> Any:
+    """What a moving average begins with, or None where there is to be none."""
+    return None if optimizer.ema_decay is None else jax.tree.map(jnp.copy, params)
 
 
 def gradient_update(
@@ -252,3 +445,6 @@ def ema_update(ema_params: Any, params: Any, opt_state: Any, optimizer: Optimize
     if optimizer.accumulate_steps > 1:
         rate = jnp.where(opt_state.mini_step == 0, rate, 0.0)
     return optax.incremental_update(params, ema_params, rate)
+
+
+Model = Family

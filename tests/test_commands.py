@@ -17,16 +17,20 @@ from gm_jax.data import Data, Digits
 from gm_jax.errors import UserError
 from gm_jax.experiment import Experiment, Training
 from gm_jax.functional.dequantization import from_unit
-from gm_jax.model import Encodes, HasLatents, create_state, gradient_update
+from gm_jax.functional.latents import truncated_normal
+from gm_jax.model import Encodes, Family, HasLatents, create_state, gradient_update
 from gm_jax.optimizer import Optimizer
+from gm_jax.sampling import LatentSampling
 from gm_jax.viz.grids import image_grid
 
 NUM_LATENTS = 6
 
 
 @dataclasses.dataclass(frozen=True)
-class Linear:
+class Linear(Family):
     """Images sigmoid(z W), all of whose pixels at the left edge show the label."""
+
+    sampling: LatentSampling = LatentSampling()
 
     def init(self, rngs, spec):
         params = {"w": jax.random.normal(rngs("params"), (NUM_LATENTS, spec.num_dims))}
@@ -43,11 +47,8 @@ class Linear:
     def sample(self, state, rngs, num, condition=None):
         return self.decode(state, self.draw_latents(state, rngs, num), condition)
 
-    def draw_latents(self, state, rngs, num, truncation=None):
-        if truncation is None:
-            return jax.random.normal(rngs("prior"), (num, NUM_LATENTS))
-        shape = (num, NUM_LATENTS)
-        return jax.random.truncated_normal(rngs("prior"), -truncation, truncation, shape)
+    def draw_latents(self, state, rngs, num):
+        return truncated_normal(rngs("prior"), (num, NUM_LATENTS), self.sampling.truncation)
 
     def decode(self, state, z, condition=None):
         labels = jnp.arange(len(z)) % 10 if condition is None else jnp.asarray(condition)

@@ -16,7 +16,7 @@ from gm_jax.data import Data, Digits, Quantize
 from gm_jax.errors import UserError
 from gm_jax.evaluation.samples import read_samples
 from gm_jax.experiment import Experiment, Training
-from gm_jax.model import create_state
+from gm_jax.model import Family, create_state
 from gm_jax.models.autoencoder import Autoencoder
 from gm_jax.optimizer import Optimizer
 from gm_jax.run import Run
@@ -27,7 +27,7 @@ TRAINING = Training(num_steps=1, sample_every=0)
 
 
 @dataclasses.dataclass(frozen=True)
-class Levels:
+class Levels(Family):
     """Every pixel of a sample is the label asked for; every tenth sample is wrong, if asked to."""
 
     conditional: ClassVar[bool] = True

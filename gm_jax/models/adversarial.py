@@ -17,13 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import (
-    ConfigError,
-    UserError,
-    check_literals,
-    check_not_negative,
-    check_positive,
-)
+from gm_jax.errors import ConfigError, check_literals, check_not_negative, check_positive
 from gm_jax.functional.adversarial import (
     AdversarialLoss,
     discriminator_loss,
@@ -31,19 +25,22 @@ from gm_jax.functional.adversarial import (
     gradient_penalty,
 )
 from gm_jax.functional.dequantization import from_symmetric, from_unit, to_symmetric, to_unit
-from gm_jax.model import Array, Batch, FigureKind, Metrics, TrainState
+from gm_jax.functional.latents import truncated_normal
+from gm_jax.labels import labels_of, labels_to_draw, num_labels, one_hot, refuse_condition
+from gm_jax.model import Array, Batch, Family, FigureKind, Metrics, TrainState, create_state
 from gm_jax.nets.coders import DTYPES
 from gm_jax.nets.discriminators import DenseDiscriminator, Discriminator
 from gm_jax.nets.generators import DenseGenerator, Generator
 from gm_jax.optimizer import Optimizer
 from gm_jax.rng import Rngs
+from gm_jax.sampling import LatentSampling
 from gm_jax.two_player import two_player_update
 
 PLAYERS = ("discriminator", "generator")
 
 
 @dataclasses.dataclass(frozen=True)
-class Adversarial:
+class Adversarial(Family):
     """A generator against a discriminator."""
 
     generator: Generator = DenseGenerator()
@@ -60,6 +57,8 @@ class Adversarial:
     """Weight λ of the gradient penalty (wgan_gp)."""
     discriminator_steps: int = 1
     """Steps of the discriminator, each on a batch of its own, for one of the generator."""
+    sampling: LatentSampling = LatentSampling()
+    """How images are drawn."""
     generator_optimizer: Optimizer = Optimizer(learning_rate=2e-4, b1=0.5)
     """How the generator moves; its ema_decay averages the generator that samples are drawn from."""
     discriminator_optimizer: Optimizer = Optimizer(learning_rate=2e-4, b1=0.5)
@@ -69,7 +68,6 @@ class Adversarial:
 
     monitor: ClassVar[str] = "generator_loss"
     takes_points: ClassVar[bool] = True
-    conditional: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_literals(self)
@@ -104,7 +102,8 @@ class Adversarial:
         """A fresh state.
 
         Raises:
-          ConfigError: points with a generator whose output is bounded.
+          ConfigError: points with a generator whose output is bounded; a conditional family, and
+            data without labels.
         """
         if spec.continuous and self.generator.output != "linear":
             raise ConfigError(
@@ -112,7 +111,9 @@ class Adversarial:
                 f"not {self.generator.output}"
             )
         z, x = jnp.zeros((1, self.latent_dim)), jnp.zeros((1, *spec.shape))
-        condition = self._one_hot(jnp.zeros((1,), jnp.int32), spec) if self.conditional else None
+        condition = None
+        if self.conditional:
+            condition = jnp.zeros((1, num_labels(type(self).__name__, spec)))
         variables = {
             "generator": self._generator(spec).init(
                 rngs("params/generator"), z, condition, train=False
@@ -122,18 +123,7 @@ class Adversarial:
             ),
         }
         params = {player: variables[player].pop("params") for player in PLAYERS}
-        averaged = self.generator_optimizer.ema_decay is not None
-        return TrainState(
-            step=jnp.zeros((), jnp.int32),
-            key=rngs.key,
-            params=params,
-            model_state=variables,
-            opt_state={p: self._optimizers[p].build().init(params[p]) for p in PLAYERS},
-            ema_params={"generator": jax.tree.map(jnp.copy, params["generator"])}
-            if averaged
-            else None,
-            spec=spec,
-        )
+        return create_state(rngs, spec, params, self._optimizers, variables)
 
     def update(self, state: TrainState, batch: Batch, rngs: Rngs) -> tuple[TrainState, Metrics]:
         spec = state.spec
@@ -205,18 +195,9 @@ class Adversarial:
         """Images of draws from the prior: uint8 levels [num, H, W, C] (points: float32)."""
         return self.decode(state, self.draw_latents(state, rngs, num), condition)
 
-    def draw_latents(
-        self, state: TrainState, rngs: Rngs, num: int, truncation: float | None = None
-    ) -> Array:
-        """z ~ N(0, I), float32 [num, K].
-
-        With a truncation t every value is drawn anew until it lies in [-t, t]: fewer kinds of
-        images, and more typical ones (Brock et al. 2019, arXiv:1809.11096, section 3.1).
-        """
-        shape = (num, self.latent_dim)
-        if truncation is None:
-            return jax.random.normal(rngs("prior"), shape)
-        return jax.random.truncated_normal(rngs("prior"), -truncation, truncation, shape)
+    def draw_latents(self, state: TrainState, rngs: Rngs, num: int) -> Array:
+        """z ~ N(0, I), float32 [num, K], of which none exceeds the truncation, if any."""
+        return truncated_normal(rngs("prior"), (num, self.latent_dim), self.sampling.truncation)
 
     def decode(self, state: TrainState, z: Array, condition: Any = None) -> Array:
         """Images of latents [B, K]: uint8 levels [B, H, W, C] (points: float32).
@@ -231,15 +212,9 @@ class Adversarial:
         """
         spec = state.spec
         if self.conditional:
-            labels = (
-                jnp.arange(len(z)) % (spec.num_classes or 1) if condition is None else condition
-            )
-            condition = self._one_hot(jnp.asarray(labels), spec)
-        elif condition is not None:
-            raise UserError(
-                f"this {type(self).__name__} was trained without labels: leave out the condition "
-                "(--label)"
-            )
+            condition = one_hot(labels_to_draw(condition, len(z), spec), spec)
+        else:
+            refuse_condition(type(self).__name__, condition)
         x, _ = self._generate(state.eval_params, state.model_state, spec, z, condition, train=False)
         if spec.continuous:
             return x
@@ -266,16 +241,9 @@ class Adversarial:
         scale = to_unit if self.generator.output == "sigmoid" else to_symmetric
         return scale(image, spec.num_levels)
 
-    def _one_hot(self, labels: Array, spec: DataSpec) -> Array:
-        """float32 [B, M]."""
-        if spec.num_classes is None:
-            raise ConfigError(
-                f"{type(self).__name__} needs labels, and these data have none: take GAN or DCGAN"
-            )
-        return jax.nn.one_hot(labels, spec.num_classes)
-
     def _condition_of(self, batch: Batch, spec: DataSpec) -> Array | None:
-        return self._one_hot(batch["label"], spec) if self.conditional else None
+        """One-hot labels [B, M] of a conditional family, None for others."""
+        return one_hot(labels_of(type(self).__name__, batch), spec) if self.conditional else None
 
     def _generate(
         self,

@@ -7,7 +7,7 @@ is the mean or the sum over the values of an image; over the batch it is always 
 """
 
 import dataclasses
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -16,11 +16,13 @@ from gm_jax.data.spec import DataSpec
 from gm_jax.errors import check_literals, check_not_negative, check_positive
 from gm_jax.functional.dequantization import from_unit, to_unit
 from gm_jax.functional.likelihoods import bernoulli_log_prob
+from gm_jax.labels import refuse_condition
 from gm_jax.metrics.image import mse, psnr
 from gm_jax.metrics.ssim import ssim
 from gm_jax.model import (
     Array,
     Batch,
+    Family,
     FigureKind,
     Metrics,
     TrainState,
@@ -35,7 +37,7 @@ SSIM_WINDOW = 11  # pixels, Wang et al. 2004
 
 
 @dataclasses.dataclass(frozen=True)
-class Autoencoder:
+class Autoencoder(Family):
     """A code for each image, and the image back from it."""
 
     coder: Coder = DenseCoder()
@@ -53,8 +55,6 @@ class Autoencoder:
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Type the networks compute in; parameters and losses stay float32."""
 
-    monitor: ClassVar[str] = "loss"
-
     def __post_init__(self) -> None:
         check_literals(self)
         check_positive(self, "latent_dim")
@@ -66,7 +66,10 @@ class Autoencoder:
         )
 
     def figure_kinds(self, spec: DataSpec) -> dict[str, FigureKind]:
-        return dict.fromkeys(("loss", "mse", "bce", "psnr", "ssim"), "error")
+        return {"loss": "error"}
+
+    def supports(self, ability: str, spec: DataSpec) -> bool:
+        return ability != "corrupt" or self.noise > 0
 
     def init(self, rngs: Rngs, spec: DataSpec) -> TrainState:
         code_shape = self.coder.code_shape(spec.shape, self.latent_dim)
@@ -115,8 +118,13 @@ class Autoencoder:
         """Codes [B, *code_shape] of the clean images."""
         return self._encode(state.eval_params, to_unit(batch["image"], state.spec.num_levels))
 
-    def decode(self, state: TrainState, z: Array) -> Array:
-        """uint8 levels [B, H, W, C] of codes [B, *code_shape]."""
+    def decode(self, state: TrainState, z: Array, condition: Any = None) -> Array:
+        """uint8 levels [B, H, W, C] of codes [B, *code_shape].
+
+        Raises:
+          UserError: a condition, to a family without labels.
+        """
+        refuse_condition("Autoencoder", condition)
         return self._levels(self._decode(state.eval_params, z, state.spec), state.spec)
 
     def _corrupt(self, rngs: Rngs, x: Array) -> Array:

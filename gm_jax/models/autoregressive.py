@@ -7,14 +7,12 @@ says how its network makes the logits, of all positions at once and of one after
 """
 
 import dataclasses
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import ConfigError, UserError, check_literals
 from gm_jax.functional.ancestral_sampling import (
     Draws,
     sample_plain,
@@ -26,9 +24,11 @@ from gm_jax.functional.likelihoods import (
     nats_to_bits_per_dim,
     sum_per_example,
 )
+from gm_jax.labels import labels_of, labels_to_draw, num_labels, one_hot, refuse_condition
 from gm_jax.model import (
     Array,
     Batch,
+    Family,
     FigureKind,
     Metrics,
     TrainState,
@@ -37,23 +37,21 @@ from gm_jax.model import (
 )
 from gm_jax.optimizer import Optimizer
 from gm_jax.rng import Rngs
+from gm_jax.sampling import AutoregressiveSampling
 
 
 @dataclasses.dataclass(frozen=True)
-class Autoregressive:
+class Autoregressive(Family):
     """Each value by all the values before it."""
 
     conditional: bool = False
     """Whether the network is told the label: p(x|y)."""
-    sampler: Literal["cached", "predictive", "plain"] = "cached"
-    """How images are drawn: all give the same ones, at different speed."""
+    sampling: AutoregressiveSampling = AutoregressiveSampling()
+    """How images are drawn."""
     optimizer: Optimizer = Optimizer()
     """How the parameters move."""
 
     monitor: ClassVar[str] = "bits_per_dim"
-
-    def __post_init__(self) -> None:
-        check_literals(self)
 
     def figure_kinds(self, spec: DataSpec) -> dict[str, FigureKind]:
         return {"bits_per_dim": "exact", "neg_log_prob": "exact"}
@@ -64,11 +62,8 @@ class Autoregressive:
         Raises:
           ConfigError: a conditional model of data without labels.
         """
-        name = type(self).__name__
-        if self.conditional and spec.num_classes is None:
-            raise ConfigError(
-                f"{name}.conditional needs labels, and these data have none: leave it off"
-            )
+        if self.conditional:
+            num_labels(f"a conditional {type(self).__name__}", spec)
         self._check_spec(spec)
         label = jnp.zeros((1, spec.num_classes or 0)) if self.conditional else None
         x = self._inputs(jnp.zeros((1, *spec.shape)))
@@ -150,7 +145,7 @@ class Autoregressive:
             image = x.reshape(-1, *spec.shape)
             return self._logits(params, image, label, spec).reshape(*x.shape, spec.num_levels)
 
-        match self.sampler:
+        match self.sampling.sampler:
             case "plain":
                 x = sample_plain(logits_of, draws)
             case "predictive":
@@ -162,25 +157,15 @@ class Autoregressive:
     def _turns(self, condition: Any, num: int, spec: DataSpec) -> Array | None:
         """One-hot labels [num, K] to draw by, or None for a model without."""
         if self.conditional:
-            turns = jnp.arange(num) % (spec.num_classes or 1)
-            labels = turns if condition is None else jnp.asarray(condition)
-            return jax.nn.one_hot(labels, spec.num_classes or 1)
-        if condition is not None:
-            raise UserError(
-                f"this {type(self).__name__} was trained without labels: leave out the condition "
-                "(--label)"
-            )
+            return one_hot(labels_to_draw(condition, num, spec), spec)
+        refuse_condition(type(self).__name__, condition)
         return None
 
     def _log_prob(self, params: Any, batch: Batch, spec: DataSpec) -> Array:
         """Nats, [B]."""
         label = None
         if self.conditional:
-            if "label" not in batch:
-                raise UserError(
-                    f'this {type(self).__name__} needs labels: give a batch with "label" [B]'
-                )
-            label = jax.nn.one_hot(batch["label"], spec.num_classes or 1)
+            label = one_hot(labels_of(type(self).__name__, batch), spec)
         logits = self._logits(params, batch["image"], label, spec)  # [B, H, W, C, L]
         return sum_per_example(categorical_log_prob(logits, batch["image"]))
 

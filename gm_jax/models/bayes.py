@@ -18,7 +18,8 @@ import jax.numpy as jnp
 from gm_jax.data.spec import DataSpec
 from gm_jax.functional.gaussian_fit import fit_scales, shares
 from gm_jax.functional.gaussian_statistics import GaussianStatistics, pooled_mean_and_variance
-from gm_jax.model import Array, Batch, Metrics, TrainState
+from gm_jax.labels import num_labels
+from gm_jax.model import Array, Batch, Metrics, TrainState, create_state
 from gm_jax.models.gaussian_classes import GaussianClasses, Params
 from gm_jax.rng import Rngs
 
@@ -41,17 +42,11 @@ class Bayes(GaussianClasses):
         Raises:
           ConfigError: data without labels.
         """
-        params = self._empty_params(spec, self._num_labels(spec), 1)
+        params = self._empty_params(spec, num_labels("Bayes", spec), 1)
         if self.covariance == "tied":
             params["scales"] = params["scales"][:1]
-        return TrainState(
-            step=jnp.zeros((), jnp.int32),
-            key=rngs.key,
-            params=params,
-            model_state={"statistics": self._no_statistics(params["means"])},
-            opt_state={},
-            spec=spec,
-        )
+        statistics = self._no_statistics(params["means"])
+        return create_state(rngs, spec, params, None, {"statistics": statistics})
 
     def update(self, state: TrainState, batch: Batch, rngs: Rngs) -> tuple[TrainState, Metrics]:
         """Adds the batch to the statistics; "loss" is -log p(x, y) of the batch after that."""

@@ -14,12 +14,14 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import ConfigError, check_fraction, check_positive
+from gm_jax.errors import check_fraction, check_positive
 from gm_jax.functional.dequantization import to_symmetric
 from gm_jax.functional.likelihoods import categorical_log_prob
+from gm_jax.labels import num_labels
 from gm_jax.model import (
     Array,
     Batch,
+    Family,
     FigureKind,
     Metrics,
     TrainState,
@@ -32,7 +34,7 @@ from gm_jax.rng import Rngs
 
 
 @dataclasses.dataclass(frozen=True)
-class Classifier:
+class Classifier(Family):
     """Convolutions with max-pooling, one hidden layer, and a softmax over the classes."""
 
     features: tuple[int, ...] = (32, 64)
@@ -58,7 +60,7 @@ class Classifier:
         return dataclasses.replace(self, features=tuple(min(f, 4) for f in self.features), dense=8)
 
     def figure_kinds(self, spec: DataSpec) -> dict[str, FigureKind]:
-        return {"cross_entropy": "surrogate", "error": "error"}
+        return {"cross_entropy": "surrogate"}
 
     def init(self, rngs: Rngs, spec: DataSpec) -> TrainState:
         """A fresh state.
@@ -66,8 +68,7 @@ class Classifier:
         Raises:
           ConfigError: data without labels.
         """
-        if spec.num_classes is None:
-            raise ConfigError("Classifier needs labels, and these data have none")
+        num_labels("Classifier", spec)
         x = jnp.zeros((1, *spec.shape))
         params = self._net(spec).init(rngs("params"), x, train=False)["params"]
         return create_state(rngs, spec, params, self.optimizer)

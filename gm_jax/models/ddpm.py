@@ -24,10 +24,8 @@ import jax.numpy as jnp
 from gm_jax.data.spec import DataSpec
 from gm_jax.errors import (
     ConfigError,
-    UserError,
     check_fraction,
     check_literals,
-    check_not_negative,
     check_positive,
 )
 from gm_jax.functional.dequantization import from_symmetric, to_symmetric
@@ -41,7 +39,6 @@ from gm_jax.functional.diffusion import (
 )
 from gm_jax.functional.diffusion_samplers import (
     Denoising,
-    SamplerName,
     log_snr_steps,
     sample_ancestral,
     sample_ddim,
@@ -56,9 +53,11 @@ from gm_jax.functional.likelihoods import (
 )
 from gm_jax.functional.noise_schedules import NoiseSchedule, ScheduleName, noise_schedule
 from gm_jax.functional.observation import MAX_LOG_SCALE, MIN_LOG_SCALE
+from gm_jax.labels import labels_of, labels_to_draw, num_labels, refuse_condition
 from gm_jax.model import (
     Array,
     Batch,
+    Family,
     FigureKind,
     Metrics,
     TrainState,
@@ -70,12 +69,13 @@ from gm_jax.nets.denoisers import Denoiser
 from gm_jax.nets.unet import UNet
 from gm_jax.optimizer import Optimizer
 from gm_jax.rng import Rngs
+from gm_jax.sampling import DiffusionSampling
 
 _NETWORK_STEPS = 1000  # a network is told t on this scale, whatever T is
 
 
 @dataclasses.dataclass(frozen=True)
-class DDPM:
+class DDPM(Family):
     """A network that takes noise off, step by step."""
 
     network: Denoiser = UNet()
@@ -99,15 +99,8 @@ class DDPM:
     bound_terms: int = 8
     """Terms of the bound that evaluate draws for each image, besides the decoder's (all, if it has
     no more); -log p takes all."""
-    sampler: SamplerName = "ancestral"
+    sampling: DiffusionSampling = DiffusionSampling()
     """How images are drawn."""
-    sampler_steps: int | None = None
-    """Calls of the network for an image, at most T (None: T)."""
-    eta: float = 0.0
-    """Noise of ddim: 0 is none, 1 that of ancestral sampling."""
-    guidance: float = 1.0
-    """Of the label: 1 is plain p(x|y), 0 leaves it out, above 1 exaggerates it (Ho & Salimans 2022,
-    arXiv:2207.12598; their weight w is this minus 1)."""
     clip_x0: bool = True
     """Whether x̂_0 is clipped to [-1, 1] in sampling and in the bound; points never are."""
     optimizer: Optimizer = Optimizer(learning_rate=2e-4)
@@ -120,28 +113,24 @@ class DDPM:
 
     def __post_init__(self) -> None:
         check_literals(self)
-        check_positive(self, "num_steps", "bound_terms", "sampler_steps")
-        check_not_negative(self, "eta", "guidance")
+        check_positive(self, "num_steps", "bound_terms")
         check_fraction(self, "label_dropout")
         noise_schedule(self.schedule, self.num_steps, self.beta_range)  # refuses what cannot be
-        if self.sampler_steps is not None and self.sampler_steps > self.num_steps:
+        calls = self.sampling.sampler_steps
+        if calls is not None and calls > self.num_steps:
             raise ConfigError(
-                f"DDPM.sampler_steps must be at most the {self.num_steps} steps it was trained "
-                f"with (num_steps), not {self.sampler_steps}"
+                f"DDPM.sampling.sampler_steps must be at most the {self.num_steps} steps it was "
+                f"trained with (num_steps), not {calls}"
             )
-        if self.eta > 1:
-            raise ConfigError(f"DDPM.eta must be at most 1, not {self.eta:g}")
-        if self.eta and self.sampler != "ddim":
-            raise ConfigError(f"DDPM.eta has no part in the sampler {self.sampler}: take ddim")
         if self.label_dropout and not self.conditional:
             raise ConfigError("DDPM.label_dropout drops labels that are not there: set conditional")
-        if self.guidance != 1 and not self.conditional:
+        if self.sampling.guidance != 1 and not self.conditional:
             raise ConfigError(
-                "DDPM.guidance needs a model that was trained with labels: leave it 1"
+                "DDPM.sampling.guidance needs a model that was trained with labels: leave it 1"
             )
-        if self.guidance != 1 and not self.label_dropout:
+        if self.sampling.guidance != 1 and not self.label_dropout:
             raise ConfigError(
-                "DDPM.guidance needs a model that was also trained without labels "
+                "DDPM.sampling.guidance needs a model that was also trained without labels "
                 "(label_dropout above 0): leave it 1"
             )
 
@@ -152,7 +141,7 @@ class DDPM:
             num_steps=min(self.num_steps, 4),
             beta_range=None,
             bound_terms=min(self.bound_terms, 2),
-            sampler_steps=None,
+            sampling=dataclasses.replace(self.sampling, sampler_steps=None),
         )
 
     def figure_kinds(self, spec: DataSpec) -> dict[str, FigureKind]:
@@ -160,7 +149,6 @@ class DDPM:
             "bits_per_dim": "bound",
             "neg_elbo": "bound",
             "neg_log_prob": "bound",
-            "mse": "error",
         }
 
     def init(self, rngs: Rngs, spec: DataSpec) -> TrainState:
@@ -169,10 +157,8 @@ class DDPM:
         Raises:
           ConfigError: a conditional model of data without labels.
         """
-        if self.conditional and spec.num_classes is None:
-            raise ConfigError(
-                "DDPM.conditional needs labels, and these data have none: leave it off"
-            )
+        if self.conditional:
+            num_labels("a conditional DDPM", spec)
         zero = jnp.zeros((1,), jnp.int32)
         network = self._network(spec).init(
             rngs("params/network"),
@@ -252,19 +238,11 @@ class DDPM:
         z = self.draw_latents(state, rngs, num)
         return self._generate(state, z, condition, rngs("sampler"))
 
-    def draw_latents(
-        self, state: TrainState, rngs: Rngs, num: int, truncation: float | None = None
-    ) -> Array:
+    def draw_latents(self, state: TrainState, rngs: Rngs, num: int) -> Array:
         """x_T ~ N(0, I), float32 [num, H W C].
 
-        Raises:
-          UserError: a truncation: with less noise than in training images turn grey, not typical.
+        They are never truncated: from less noise than in training images turn grey, not typical.
         """
-        if truncation is not None:
-            raise UserError(
-                "DDPM starts from noise that can't be truncated: leave out the truncation "
-                "(--truncation); --guidance makes images more typical"
-            )
         return jax.random.normal(rngs("prior"), (num, state.spec.num_dims))
 
     def decode(self, state: TrainState, z: Array, condition: Any = None) -> Array:
@@ -272,10 +250,10 @@ class DDPM:
 
         It is dpm_solver_pp_2m where that is the model's sampler, and ddim with η = 0 elsewhere.
         """
-        if self.sampler == "dpm_solver_pp_2m":
+        if self.sampling.sampler == "dpm_solver_pp_2m":
             return self._generate(state, z, condition, None)
-        exact = dataclasses.replace(self, sampler="ddim", eta=0.0)
-        return exact._generate(state, z, condition, None)
+        sampling = dataclasses.replace(self.sampling, sampler="ddim", eta=0.0)
+        return dataclasses.replace(self, sampling=sampling)._generate(state, z, condition, None)
 
     @property
     def _schedule(self) -> NoiseSchedule:
@@ -306,7 +284,7 @@ class DDPM:
         return jnp.asarray(output)
 
     def _labels(self, batch: Batch) -> Array | None:
-        return batch["label"] if self.conditional else None
+        return labels_of("DDPM", batch) if self.conditional else None
 
     def _dropped(self, rngs: Rngs, label: Array | None, spec: DataSpec) -> Array | None:
         """Labels [B], of which some became that of no label."""
@@ -379,14 +357,14 @@ class DDPM:
         spec, schedule = state.spec, self._schedule
         denoise = self._denoiser(state, self._condition(condition, len(z), spec))
         x = z.reshape(-1, *spec.shape)
-        calls = self.sampler_steps or self.num_steps
+        calls = self.sampling.sampler_steps or self.num_steps
         steps = uniform_steps(self.num_steps, calls)
         key = jax.random.key(0) if key is None else key
-        match self.sampler:
+        match self.sampling.sampler:
             case "ancestral":
                 x = sample_ancestral(denoise, schedule, steps, x, key)
             case "ddim":
-                x = sample_ddim(denoise, schedule, steps, x, key, self.eta)
+                x = sample_ddim(denoise, schedule, steps, x, key, self.sampling.eta)
             case "dpm_solver_pp_2m":
                 steps = log_snr_steps(schedule, calls)
                 x = sample_dpm_solver_pp_2m(denoise, schedule, steps, x)
@@ -395,24 +373,21 @@ class DDPM:
     def _condition(self, condition: Any, num: int, spec: DataSpec) -> Array | None:
         """Labels [num], or None for a model without."""
         if self.conditional:
-            turns = jnp.arange(num) % (spec.num_classes or 1)
-            return turns if condition is None else jnp.asarray(condition)
-        if condition is not None:
-            raise UserError(
-                "this DDPM was trained without labels: leave out the condition (--label)"
-            )
+            return labels_to_draw(condition, num, spec)
+        refuse_condition("DDPM", condition)
         return None
 
     def _denoiser(self, state: TrainState, label: Array | None) -> Denoising:
         """(x_t [B, H, W, C], t) -> x̂_0, guided and clipped."""
         spec, schedule, params = state.spec, self._schedule, state.eval_params
+        guidance = self.sampling.guidance
 
         def network(x: Array, t: Array, label: Array | None) -> Array:
             return self._apply(params, spec, x, t, label)
 
         def denoise(x: Array, t: Array) -> Array:
             at = jnp.full((len(x),), t)
-            if label is None or self.guidance == 1:
+            if label is None or guidance == 1:
                 output = network(x, at, label)
             else:
                 # Both in one call. What a network may predict is affine in x̂_0, so it makes no
@@ -426,7 +401,7 @@ class DDPM:
                     ),
                     2,
                 )
-                output = untold + self.guidance * (told - untold)
+                output = untold + guidance * (told - untold)
             x0 = predicted_x0(self.prediction, schedule, output, x, at)
             return self._clipped(x0, spec)
 

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import UserError, check_literals, check_positive
+from gm_jax.errors import check_literals, check_positive
 from gm_jax.functional.dequantization import from_symmetric, to_symmetric
 from gm_jax.functional.diffusion import at_step, diffuse, posterior_mean, prior_kl
 from gm_jax.functional.discretized_gaussian import discretized_gaussian_log_prob
@@ -29,9 +29,11 @@ from gm_jax.functional.divergences import kl_diag_gaussians
 from gm_jax.functional.likelihoods import nats_to_bits_per_dim, sum_per_example
 from gm_jax.functional.noise_schedules import NoiseSchedule, ScheduleName, noise_schedule
 from gm_jax.functional.observation import MAX_LOG_SCALE, MIN_LOG_SCALE
+from gm_jax.labels import refuse_condition
 from gm_jax.model import (
     Array,
     Batch,
+    Family,
     FigureKind,
     Metrics,
     TrainState,
@@ -47,7 +49,7 @@ _TERMS_AT_ONCE = 16  # of the bound, in evaluation: bounds memory, changes no nu
 
 
 @dataclasses.dataclass(frozen=True)
-class NaiveDiffusion:
+class NaiveDiffusion(Family):
     """A short chain of Gaussian steps with a dense network."""
 
     network: DenseDenoiser = DenseDenoiser(hidden=(256, 256), activation="leaky_relu")
@@ -110,10 +112,7 @@ class NaiveDiffusion:
 
     def sample(self, state: TrainState, rngs: Rngs, num: int, condition: Any = None) -> Array:
         """Down the chain from x_T ~ N(0, I): uint8 levels [num, H, W, C]."""
-        if condition is not None:
-            raise UserError(
-                "this NaiveDiffusion was trained without labels: leave out the condition (--label)"
-            )
+        refuse_condition("NaiveDiffusion", condition)
         spec = state.spec
         x = jax.random.normal(rngs("prior"), (num, *spec.shape))
         noise_key = rngs("chain")

@@ -22,6 +22,7 @@ from gm_jax.metrics.ssim import ssim
 from gm_jax.model import (
     Array,
     Batch,
+    Family,
     FigureKind,
     Metrics,
     TrainState,
@@ -34,11 +35,9 @@ from gm_jax.rng import Rngs
 
 SSIM_WINDOW = 11  # pixels, Wang et al. 2004
 
-_FIGURES = ("mse", "mae", "psnr", "ssim")
-
 
 @dataclasses.dataclass(frozen=True)
-class Forecaster:
+class Forecaster(Family):
     """Frames at given times, from frames at known ones.
 
     A perceptual loss needs features: derive a family whose `features` gives the function.
@@ -58,6 +57,7 @@ class Forecaster:
 
     monitor: ClassVar[str] = "mse"
     takes_sequences: ClassVar[bool] = True
+    own_parts: ClassVar[tuple[str, ...]] = ("features",)
 
     def __post_init__(self) -> None:
         check_literals(self)
@@ -70,10 +70,10 @@ class Forecaster:
         return None
 
     def figure_kinds(self, spec: DataSpec) -> dict[str, FigureKind]:
-        names = ["loss", *_FIGURES]
-        if spec.is_sequence:
-            names += [f"{n}_t{i + 1}" for n in _FIGURES for i in range(spec.shape[0])]
-        return dict.fromkeys(names, "error")
+        return {"loss": "error"}
+
+    def supports(self, ability: str, spec: DataSpec) -> bool:
+        return ability != "forecast" or spec.is_sequence
 
     def init(self, rngs: Rngs, spec: DataSpec) -> TrainState:
         """A fresh state.
@@ -81,7 +81,7 @@ class Forecaster:
         Raises:
           ConfigError: data that the family cannot take.
         """
-        self.check_spec(spec)
+        self._check_spec(spec)
         inputs = {e.name: jnp.zeros((1, *e.shape), e.dtype) for e in spec.extras}
         module = self._module(spec)
         params = module.init(rngs("params/network"), self._inputs(inputs, spec), train=False)
@@ -143,7 +143,7 @@ class Forecaster:
         y = self._predict(state.eval_params, state.spec, {**context, "time": times}, None)
         return from_unit(y, state.spec.num_levels)
 
-    def check_spec(self, spec: DataSpec) -> None:
+    def _check_spec(self, spec: DataSpec) -> None:
         """Raises ConfigError where the family cannot take data like these."""
         if not spec.is_sequence:
             raise ConfigError(

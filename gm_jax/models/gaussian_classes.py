@@ -21,13 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import (
-    ConfigError,
-    UserError,
-    check_literals,
-    check_not_negative,
-    check_positive,
-)
+from gm_jax.errors import check_literals, check_not_negative, check_positive
 from gm_jax.functional.class_blocks import class_blocks
 from gm_jax.functional.dequantization import (
     dequantized_bits_per_dim,
@@ -46,7 +40,8 @@ from gm_jax.functional.gaussian_statistics import (
     weighted_statistics,
 )
 from gm_jax.functional.likelihoods import importance_log_prob
-from gm_jax.model import Array, Batch, FigureKind, TrainState
+from gm_jax.labels import labels_to_draw, refuse_condition
+from gm_jax.model import Array, Batch, Family, FigureKind, TrainState
 from gm_jax.rng import Rngs
 
 Params = dict[str, Array]
@@ -58,7 +53,7 @@ _DRAWS = 64  # samples made together, each with its own copy of a scale
 
 
 @dataclasses.dataclass(frozen=True)
-class GaussianClasses:
+class GaussianClasses(Family):
     """Densities, samples and Bayes' rule of fitted Gaussians; a family says how they are fitted."""
 
     covariance: CovarianceName = "full"
@@ -80,14 +75,9 @@ class GaussianClasses:
         check_positive(self, "variance_floor")
         check_not_negative(self, "shrinkage")
 
-    @property
-    def conditional(self) -> bool:
-        """Whether each class has Gaussians of its own, and samples are drawn by label."""
-        raise NotImplementedError
-
     def figure_kinds(self, spec: DataSpec) -> dict[str, FigureKind]:
         kind: FigureKind = "exact" if spec.continuous else "bound"
-        return {"neg_log_prob": kind, "bits_per_dim": kind, "error": "error"}
+        return {"neg_log_prob": kind, "bits_per_dim": kind}
 
     def evaluate(self, state: TrainState, batch: Batch, rngs: Rngs) -> dict[str, Array]:
         """neg_log_prob in nats, of x without its label; bits_per_dim of images.
@@ -145,13 +135,11 @@ class GaussianClasses:
           UserError: a condition to a model of no classes.
         """
         spec, params = state.spec, state.params
-        if condition is not None and not self.conditional:
-            raise UserError(
-                f"this {type(self).__name__} was trained without labels: leave out the condition "
-                "(--label)"
-            )
-        turns = jnp.arange(num) % params["means"].shape[0]
-        label = turns if condition is None else jnp.asarray(condition)  # [num]
+        if self.conditional:
+            label = labels_to_draw(condition, num, spec)  # [num]
+        else:
+            refuse_condition(type(self).__name__, condition)
+            label = jnp.zeros((num,), jnp.int32)  # the only class there is
         component = jax.random.categorical(rngs("component"), jnp.log(params["weights"])[label])
         noise = jax.random.normal(rngs("noise"), (num, spec.num_dims))
 
@@ -173,16 +161,6 @@ class GaussianClasses:
             "means": jnp.zeros((num_classes, num_components, d)),
             "scales": jnp.tile(scale, (num_classes, k, *[1] * scale.ndim)),
         }
-
-    def _num_labels(self, spec: DataSpec) -> int:
-        """C of data that have labels.
-
-        Raises:
-          ConfigError: data without labels.
-        """
-        if spec.num_classes is None:
-            raise ConfigError(f"{type(self).__name__} needs labels, and these data have none")
-        return spec.num_classes
 
     def _values(self, rngs: Rngs, image: Array, spec: DataSpec) -> Array:
         """What is modelled: points, or dequantized levels in [0, 1), float32 [B, D]."""

@@ -39,7 +39,8 @@ from gm_jax.functional.gaussian_statistics import (
     scale_statistics,
 )
 from gm_jax.functional.kmeans import kmeans_plus_plus
-from gm_jax.model import Array, Batch, Metrics, TrainState
+from gm_jax.labels import num_labels
+from gm_jax.model import Array, Batch, Metrics, TrainState, create_state
 from gm_jax.models.gaussian_classes import GaussianClasses, Params
 from gm_jax.rng import Rngs
 
@@ -102,16 +103,10 @@ class GMM(GaussianClasses):
         Raises:
           ConfigError: mixtures per class for data without labels.
         """
-        num_classes = self._num_labels(spec) if self.per_class else 1
+        num_classes = num_labels("GMM", spec) if self.per_class else 1
         params = self._empty_params(spec, num_classes, self.num_components)
-        return TrainState(
-            step=jnp.zeros((), jnp.int32),
-            key=rngs.key,
-            params=params,
-            model_state={"statistics": self._no_statistics(params["means"])},
-            opt_state={},
-            spec=spec,
-        )
+        statistics = self._no_statistics(params["means"])
+        return create_state(rngs, spec, params, None, {"statistics": statistics})
 
     def update(self, state: TrainState, batch: Batch, rngs: Rngs) -> tuple[TrainState, Metrics]:
         """One E-step on the batch and, where it is due, an M-step.

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import ConfigError, check_not_negative, check_positive
+from gm_jax.errors import ConfigError, check_literals, check_not_negative, check_positive
 from gm_jax.functional.ancestral_sampling import Draws, sample_cached
 from gm_jax.functional.dequantization import to_symmetric
 from gm_jax.model import Array
@@ -46,7 +46,7 @@ class PixelCNN(Autoregressive):
     """How the parameters move."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        check_literals(self)
         check_positive(self, "channels", "first_kernel", "kernel_size", "num_blocks", "dilations")
         check_not_negative(self, "output_layers")
         for field in ("first_kernel", "kernel_size"):

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import ConfigError, UserError, check_literals, check_positive
+from gm_jax.errors import ConfigError, check_literals
 from gm_jax.functional.bijectors import logit_forward, logit_inverse
 from gm_jax.functional.dequantization import (
     bin_positions,
@@ -30,15 +30,18 @@ from gm_jax.functional.dequantization import (
     to_symmetric,
     uniform_dequantize,
 )
+from gm_jax.functional.latents import truncated_normal
 from gm_jax.functional.likelihoods import (
     gaussian_log_prob,
     importance_log_prob,
     nats_to_bits_per_dim,
     sum_per_example,
 )
+from gm_jax.labels import labels_of, labels_to_draw, num_labels, one_hot, refuse_condition
 from gm_jax.model import (
     Array,
     Batch,
+    Family,
     FigureKind,
     Metrics,
     TrainState,
@@ -49,13 +52,14 @@ from gm_jax.nets.coders import DTYPES
 from gm_jax.nets.flows import Flow, ImageFlow, VectorFlow
 from gm_jax.optimizer import Optimizer
 from gm_jax.rng import Rngs
+from gm_jax.sampling import FlowSampling
 
 # Draws of the noise per image that log_prob computes at once: bounds memory, nothing else.
 _SAMPLES_AT_ONCE = 4
 
 
 @dataclasses.dataclass(frozen=True)
-class RealNVP:
+class RealNVP(Family):
     """Exact densities of points, bounds for images; exact latents and samples in one pass."""
 
     flow: Flow = VectorFlow()
@@ -68,8 +72,8 @@ class RealNVP:
     """Margin of the logit at both ends of [0, 1]."""
     conditional: bool = False
     """Whether labels enter the networks: p(x|y), and samples by label."""
-    temperature: float = 1.0
-    """Standard deviation of the latents of samples (Kingma & Dhariwal 2018); densities keep 1."""
+    sampling: FlowSampling = FlowSampling()
+    """How images are drawn."""
     optimizer: Optimizer = Optimizer()
     """How the parameters move."""
     dtype: Literal["float32", "bfloat16"] = "float32"
@@ -80,7 +84,6 @@ class RealNVP:
 
     def __post_init__(self) -> None:
         check_literals(self)
-        check_positive(self, "temperature")
         if not 0 < self.alpha < 0.5:
             raise ConfigError(f"RealNVP.alpha must be in (0, 0.5), not {self.alpha}")
         if isinstance(self.dequantizer, ImageFlow) and self.dequantizer.halvings:
@@ -108,10 +111,8 @@ class RealNVP:
             conditional one.
         """
         self.flow.check(spec.shape)
-        if self.conditional and spec.num_classes is None:
-            raise ConfigError(
-                "RealNVP.conditional needs labels, and these data have none: set it to False"
-            )
+        if self.conditional:
+            num_labels("a conditional RealNVP", spec)
         x = jnp.zeros((1, *spec.shape))
         labels = jnp.zeros((1,), jnp.int32) if self.conditional else None
         flow, condition = self._flow(spec), self._one_hot(labels, spec)
@@ -171,15 +172,11 @@ class RealNVP:
         """Images of draws from the prior: uint8 levels [num, H, W, C] (points: float32)."""
         return self.decode(state, self.draw_latents(state, rngs, num), condition)
 
-    def draw_latents(
-        self, state: TrainState, rngs: Rngs, num: int, truncation: float | None = None
-    ) -> Array:
-        """z ~ N(0, temperature² I), float32 [num, K]; drawn anew beyond ±truncation, if given."""
-        shape, spread = (num, state.spec.num_dims), self.temperature
-        if truncation is None:
-            return spread * jax.random.normal(rngs("prior"), shape)
-        bound = truncation / spread
-        return spread * jax.random.truncated_normal(rngs("prior"), -bound, bound, shape)
+    def draw_latents(self, state: TrainState, rngs: Rngs, num: int) -> Array:
+        """z ~ N(0, temperature² I), float32 [num, K]; drawn anew beyond the truncation, if any."""
+        spread, bound = self.sampling.temperature, self.sampling.truncation
+        bound = None if bound is None else bound / spread
+        return spread * truncated_normal(rngs("prior"), (num, state.spec.num_dims), bound)
 
     def encode(self, state: TrainState, batch: Batch) -> Array:
         """The latents [B, K] of the middle of each image's bins (of points: of themselves).
@@ -204,12 +201,10 @@ class RealNVP:
           UserError: a condition to an unconditional flow.
         """
         spec = state.spec
-        if condition is not None and not self.conditional:
-            raise UserError(
-                "this RealNVP was trained without labels: leave out the condition (--label)"
-            )
-        if self.conditional and condition is None:
-            condition = jnp.arange(len(z)) % (spec.num_classes or 1)
+        if self.conditional:
+            condition = labels_to_draw(condition, len(z), spec)
+        else:
+            refuse_condition("RealNVP", condition)
         y, _ = self._flow(spec).apply(
             {"params": state.eval_params["flow"]}, z, self._one_hot(condition, spec), inverse=True
         )
@@ -229,20 +224,11 @@ class RealNVP:
 
     def _one_hot(self, labels: Any, spec: DataSpec) -> Array | None:
         """float32 [B, M], where there are labels."""
-        if labels is None:
-            return None
-        return jax.nn.one_hot(jnp.asarray(labels), spec.num_classes or 1)
+        return None if labels is None else one_hot(labels, spec)
 
     def _labels_of(self, batch: Batch) -> Array | None:
         """Labels [B] for a conditional flow, None for others."""
-        if not self.conditional:
-            return None
-        if "label" not in batch:
-            raise UserError(
-                "this RealNVP was trained with labels and needs those of the images: give a batch "
-                'with "label" (gm-jax interpolate: go between latents, --seed)'
-            )
-        return batch["label"]
+        return labels_of("RealNVP", batch) if self.conditional else None
 
     def _bits(self, nats: Array, spec: DataSpec) -> Array:
         return nats_to_bits_per_dim(nats, spec.num_dims)

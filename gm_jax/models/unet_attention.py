@@ -69,7 +69,7 @@ class UNetAttention(Forecaster):
             self, width=4, depth=1, attention_levels=1, num_heads=1, embedding_dim=4
         )
 
-    def check_spec(self, spec: DataSpec) -> None:
+    def _check_spec(self, spec: DataSpec) -> None:
         """Raises ConfigError where there is nothing to forecast or to translate from."""
         if spec.is_sequence:
             extra_shape(spec, "context")
@@ -80,6 +80,11 @@ class UNetAttention(Forecaster):
                 "them, and these data are single images: choose another model or other data"
             )
         self._joins(spec)
+
+    def supports(self, ability: str, spec: DataSpec) -> bool:
+        if ability == "translate":
+            return not spec.is_sequence
+        return super().supports(ability, spec)
 
     def translate(self, state: TrainState, batch: Batch) -> Array:
         """The image that belongs to those beside it.

@@ -16,9 +16,10 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import UserError, check_literals, check_not_negative, check_positive
+from gm_jax.errors import check_literals, check_not_negative, check_positive
 from gm_jax.functional.dequantization import from_unit, to_unit
 from gm_jax.functional.divergences import kl_diag_gaussian_standard
+from gm_jax.functional.latents import truncated_normal
 from gm_jax.functional.likelihoods import (
     gaussian_log_prob,
     importance_log_prob,
@@ -26,10 +27,12 @@ from gm_jax.functional.likelihoods import (
     sum_per_example,
 )
 from gm_jax.functional.observation import Observation, ObservationName, observation
+from gm_jax.labels import refuse_condition
 from gm_jax.metrics.image import mse
 from gm_jax.model import (
     Array,
     Batch,
+    Family,
     FigureKind,
     Metrics,
     TrainState,
@@ -39,13 +42,14 @@ from gm_jax.model import (
 from gm_jax.nets.coders import DTYPES, Coder, DenseCoder, init_coder
 from gm_jax.optimizer import Optimizer
 from gm_jax.rng import Rngs
+from gm_jax.sampling import LatentSampling
 
 # Latents per image that log_prob decodes at once: bounds memory, changes no number's meaning.
 _SAMPLES_AT_ONCE = 25
 
 
 @dataclasses.dataclass(frozen=True)
-class VAE:
+class VAE(Family):
     """Gaussian latents, and any observation model."""
 
     coder: Coder = DenseCoder()
@@ -62,6 +66,8 @@ class VAE:
     """Steps over which beta grows linearly from 0."""
     free_bits: float = 0.0
     """Nats of KL per latent (batch mean) that cost the loss nothing."""
+    sampling: LatentSampling = LatentSampling()
+    """How images are drawn."""
     optimizer: Optimizer = Optimizer()
     """How the parameters move."""
     dtype: Literal["float32", "bfloat16"] = "float32"
@@ -149,12 +155,13 @@ class VAE:
 
     def sample(self, state: TrainState, rngs: Rngs, num: int, condition: Any = None) -> Array:
         """Draws z from the prior and an image from p(x|z): uint8 levels [num, H, W, C]."""
-        outputs = self._prior_outputs(state, rngs, num, condition)
+        refuse_condition("VAE", condition)
+        outputs = self._prior_outputs(state, rngs, num)
         return self._observation.sample(rngs("observation"), outputs, state.spec.num_levels)
 
     def sample_means(self, state: TrainState, rngs: Rngs, num: int) -> Array:
         """Means of p(x|z) in [0, 1] for the same z as `sample` with the same rngs."""
-        outputs = self._prior_outputs(state, rngs, num, None)
+        outputs = self._prior_outputs(state, rngs, num)
         return self._observation.mean(outputs, state.spec.num_levels)
 
     def reconstruct(self, state: TrainState, rngs: Rngs, batch: Batch) -> Array:
@@ -166,8 +173,18 @@ class VAE:
         """Posterior means, [B, *code_shape]."""
         return self._posterior(state.eval_params, batch["image"], state.spec)[0]
 
-    def decode(self, state: TrainState, z: Array) -> Array:
-        """Mean images, uint8 levels [B, H, W, C], of codes [B, *code_shape]."""
+    def draw_latents(self, state: TrainState, rngs: Rngs, num: int) -> Array:
+        """z ~ N(0, I), float32 [num, *code_shape], of which none exceeds the truncation, if any."""
+        shape = (num, *self.coder.code_shape(state.spec.shape, self.latent_dim))
+        return truncated_normal(rngs("prior"), shape, self.sampling.truncation)
+
+    def decode(self, state: TrainState, z: Array, condition: Any = None) -> Array:
+        """Mean images, uint8 levels [B, H, W, C], of codes [B, *code_shape].
+
+        Raises:
+          UserError: a condition, to a family without labels.
+        """
+        refuse_condition("VAE", condition)
         return self._levels(self._decode(state.eval_params, z, state.spec), state.spec)
 
     def _warmup(self, step: Array) -> Array:
@@ -206,14 +223,8 @@ class VAE:
         kl = kl_diag_gaussian_standard(mean, log_scale)
         return log_px_z, kl.reshape(kl.shape[0], -1)
 
-    def _prior_outputs(self, state: TrainState, rngs: Rngs, num: int, condition: Any) -> Array:
-        if condition is not None:
-            raise UserError(
-                "this VAE was trained without labels: leave out the condition (--label)"
-            )
-        shape = self.coder.code_shape(state.spec.shape, self.latent_dim)
-        z = jax.random.normal(rngs("prior"), (num, *shape))
-        return self._decode(state.eval_params, z, state.spec)
+    def _prior_outputs(self, state: TrainState, rngs: Rngs, num: int) -> Array:
+        return self._decode(state.eval_params, self.draw_latents(state, rngs, num), state.spec)
 
     def _levels(self, outputs: Array, spec: DataSpec) -> Array:
         return from_unit(self._observation.mean(outputs, spec.num_levels), spec.num_levels)

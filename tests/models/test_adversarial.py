@@ -19,6 +19,7 @@ from gm_jax.nets.discriminators import ConvDiscriminator, DenseDiscriminator
 from gm_jax.nets.generators import ConvGenerator, DenseGenerator, stage_widths
 from gm_jax.optimizer import Optimizer
 from gm_jax.rng import rngs_from_seed
+from gm_jax.sampling import LatentSampling
 
 TINY = DataSpec((8, 8, 1), num_levels=17, num_classes=3)
 DENSE = {
@@ -222,7 +223,8 @@ def test_labels_change_the_sample_and_take_turns():
 
 def test_truncation_bounds_the_latents():
     model = GAN(latent_dim=50)
-    z = np.asarray(model.draw_latents(None, rngs_from_seed(0), 200, 0.5))
+    cut = GAN(latent_dim=50, sampling=LatentSampling(0.5))
+    z = np.asarray(cut.draw_latents(None, rngs_from_seed(0), 200))
     assert np.abs(z).max() <= 0.5
     assert np.abs(z).max() > 0.49
     plain = np.asarray(model.draw_latents(None, rngs_from_seed(0), 200))

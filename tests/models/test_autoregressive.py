@@ -22,6 +22,7 @@ from gm_jax.models.arm import ARM
 from gm_jax.models.pixelcnn import PixelCNN
 from gm_jax.rng import rngs_from_seed
 from gm_jax.run import Run
+from gm_jax.sampling import AutoregressiveSampling
 from gm_jax.training.sharding import DataMesh
 
 SQUARE = DataSpec((2, 2, 1), num_levels=2, num_classes=3)
@@ -165,7 +166,7 @@ def test_all_samplers_draw_the_same_images(model, spec):
         model = dataclasses.replace(model, channels=8)
     state = trained(model, spec)
     samplers = {
-        sampler: jax.jit(dataclasses.replace(model, sampler=sampler).sample, static_argnums=2)
+        sampler: jax.jit(drawing(model, sampler).sample, static_argnums=2)
         for sampler in ("plain", "cached", "predictive")
     }
     for seed in (0, 1):
@@ -178,10 +179,15 @@ def test_all_samplers_draw_the_same_images(model, spec):
     assert (images["plain"] != samplers["plain"](state, rngs_from_seed(0), 9)).any()
 
 
+def drawing(model, sampler):
+    """The model, drawing by a sampler."""
+    return dataclasses.replace(model, sampling=AutoregressiveSampling(sampler))
+
+
 @pytest.mark.parametrize("sampler", ["plain", "cached", "predictive"])
 @pytest.mark.parametrize("name", [pytest.param("arm", marks=pytest.mark.slow), "gated_labels"])
 def test_in_painting_keeps_what_is_known(name, sampler):
-    model = dataclasses.replace(MODELS[name], sampler=sampler)
+    model = drawing(MODELS[name], sampler)
     state, rngs = trained(model, GREY), rngs_from_seed(3)
     inpaint = jax.jit(model.inpaint)
     images = np.random.default_rng(0).integers(0, 4, (9, *GREY.shape)).astype(np.uint8)
@@ -302,7 +308,10 @@ def test_reference_recipes_have_their_parameters(name, count):
     [
         (lambda: ARM(dilations=()), "ARM.dilations needs one entry at least"),
         (lambda: ARM(dilations=(1, 0)), "ARM.dilations must be greater than 0"),
-        (lambda: ARM(sampler="fast"), "ARM.sampler must be one of .*'predictive'"),
+        (
+            lambda: AutoregressiveSampling("fast"),
+            "AutoregressiveSampling.sampler must be one of .*'predictive'",
+        ),
         (lambda: PixelCNN(first_kernel=4), "PixelCNN.first_kernel must be odd, not 4"),
         (lambda: PixelCNN(kernel_size=2), "PixelCNN.kernel_size must be odd"),
         (lambda: PixelCNN(num_blocks=0), "PixelCNN.num_blocks must be greater than 0"),

@@ -17,6 +17,7 @@ from gm_jax.nets.couplings import ActNorm
 from gm_jax.nets.flows import ImageFlow, VectorFlow
 from gm_jax.optimizer import Optimizer
 from gm_jax.rng import rngs_from_seed
+from gm_jax.sampling import FlowSampling
 
 POINTS = DataSpec((1, 1, 2), continuous=True, num_classes=3)
 SMALL = VectorFlow(couplings=2, hidden=(8,))
@@ -164,7 +165,7 @@ def test_images_through_the_latents_and_back(flow):
 
 def test_samples_are_decoded_latents_of_a_temperature():
     spec = DataSpec((4, 4, 1), num_levels=7)
-    model = RealNVP(flow=SMALL, temperature=0.5)
+    model = RealNVP(flow=SMALL, sampling=FlowSampling(temperature=0.5))
     state, rngs = made(model, spec, spread=0.3), rngs_from_seed(3)
     images = jax.jit(model.sample, static_argnums=2)(state, rngs, 5)
     z = model.draw_latents(state, rngs, 2000)
@@ -173,7 +174,7 @@ def test_samples_are_decoded_latents_of_a_temperature():
     decoded = jax.jit(model.decode)(state, model.draw_latents(state, rngs, 5))
     np.testing.assert_array_equal(images, decoded)
     np.testing.assert_allclose(z.std(), 0.5, rtol=0.02)
-    cut = model.draw_latents(state, rngs, 2000, 0.4)
+    cut = RealNVP(flow=SMALL, sampling=FlowSampling(0.4, 0.5)).draw_latents(state, rngs, 2000)
     assert 0.39 < float(jnp.abs(cut).max()) <= 0.4
 
 
@@ -230,12 +231,13 @@ def test_what_is_refused():
         made(RealNVP(flow=IMAGES), DataSpec((5, 4, 1)))
     for wrong, message in [
         ({"alpha": 0.5}, r"RealNVP.alpha must be in \(0, 0.5\), not 0.5"),
-        ({"temperature": 0.0}, "RealNVP.temperature must be greater than 0"),
         ({"dequantization": "none"}, "RealNVP.dequantization must be one of"),
         ({"dequantizer": IMAGES}, "RealNVP.dequantizer.halvings must be 0"),
     ]:
         with pytest.raises(ConfigError, match=message):
             RealNVP(**wrong)
+    with pytest.raises(ConfigError, match=r"FlowSampling.temperature must be greater than 0"):
+        FlowSampling(temperature=0.0)
 
 
 def test_figures_say_what_they_are_worth():

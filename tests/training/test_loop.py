@@ -12,7 +12,7 @@ import gm_jax
 from gm_jax.data.config import Data
 from gm_jax.errors import UserError
 from gm_jax.experiment import Experiment, Training
-from gm_jax.model import create_state, gradient_update
+from gm_jax.model import Family, create_state, gradient_update
 from gm_jax.optimizer import Optimizer
 from gm_jax.training.checkpoint import Checkpoints
 from gm_jax.training.loop import NonFiniteError
@@ -20,7 +20,7 @@ from gm_jax.training.records import read_records
 
 
 @dataclasses.dataclass(frozen=True)
-class Counter:
+class Counter(Family):
     """A model whose figures are a known function of the step."""
 
     nan_at: int = -1
