@@ -322,9 +322,8 @@ def require(model: Family, spec: DataSpec, ability: str) -> None:
         return
     family, what = type(model).__name__, ability.replace("_", " ")
     if isinstance(model, _ABILITIES[ability]):
-        raise UserError(
-            f"this {family} can't {what}: its data or its settings leave no room for it"
-        )
+        kind = "points" if spec.continuous else "sequences" if spec.is_sequence else "single images"
+        raise UserError(f"this {family} can't {what}: not as it is set and trained on {kind}")
     raise UserError(f"{family} can't {what}: the family has no such part")
 
 

@@ -241,7 +241,7 @@ def test_labels_matter_and_take_turns(name):
     assert np.abs(one - two).max() > 1e-2
     turns = model.sample(state, rngs, 7)
     np.testing.assert_array_equal(model.sample(state, rngs, 7, np.arange(7) % 3), turns)
-    with pytest.raises(UserError, match=r'needs labels: give a batch with "label"'):
+    with pytest.raises(UserError, match=r'give a batch with "label"'):
         model.log_prob(state, {"image": images}, rngs)
     with pytest.raises(ConfigError, match="conditional needs labels, and these data have none"):
         model.init(rngs, dataclasses.replace(SQUARE, num_classes=None))
@@ -310,7 +310,7 @@ def test_reference_recipes_have_their_parameters(name, count):
         (lambda: ARM(dilations=(1, 0)), "ARM.dilations must be greater than 0"),
         (
             lambda: AutoregressiveSampling("fast"),
-            "AutoregressiveSampling.sampler must be one of .*'predictive'",
+            "sampler must be one of .*'predictive'",
         ),
         (lambda: PixelCNN(first_kernel=4), "PixelCNN.first_kernel must be odd, not 4"),
         (lambda: PixelCNN(kernel_size=2), "PixelCNN.kernel_size must be odd"),

@@ -294,7 +294,7 @@ def test_latents_are_the_noise_a_deterministic_sampler_starts_from():
     ("make", "words"),
     [
         (
-            lambda: DDPM(num_steps=10, sampling=DiffusionSampling(sampler_steps=11)),
+            lambda: DDPM(num_steps=10, sampling=DiffusionSampling("ddim", 11)),
             "at most the 10 steps",
         ),
         (lambda: DiffusionSampling("dim"), "sampler must be one of"),
