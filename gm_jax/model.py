@@ -8,6 +8,7 @@ small protocol; commands and evaluators ask for it by `can`, since ability depen
 import abc
 import dataclasses
 import difflib
+import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping
@@ -325,6 +326,16 @@ def require(model: Family, spec: DataSpec, ability: str) -> None:
         kind = "points" if spec.continuous else "sequences" if spec.is_sequence else "single images"
         raise UserError(f"this {family} can't {what}: not as it is set and trained on {kind}")
     raise UserError(f"{family} can't {what}: the family has no such part")
+
+
+# Positions of arguments that are numbers of examples or of draws: shapes depend on them.
+_STATIC = {"sample": (2,), "sample_means": (2,), "draw_latents": (2,), "log_prob": (3,)}
+
+
+@functools.cache
+def compiled(model: Family, ability: str) -> Callable[..., Any]:
+    """What a family can do, jitted, by the name of the method; equal models share it."""
+    return jax.jit(getattr(model, ability), static_argnums=_STATIC.get(ability, ()))
 
 
 def sampling_of(model: Family) -> Any:

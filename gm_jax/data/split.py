@@ -11,7 +11,7 @@ import numpy as np
 from gm_jax.data.source import Example, Examples
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.store.decoded import decoded
-from gm_jax.data.transforms import FixedTransform, Transform
+from gm_jax.data.transforms import FixedTransform, Transform, apply_random
 from gm_jax.errors import ConfigError, UserError
 from gm_jax.rng import rngs_from_seed
 
@@ -174,6 +174,20 @@ class Split:
         else:
             batch = self._read(indices)
         return {**batch, "index": indices}
+
+    def example_batch(self, num: int) -> NumpyBatch:
+        """`num` examples (all, if there are fewer) as they enter a model in evaluation.
+
+        Evenly spread over the split, since some sets come sorted by class.
+
+        Returns:
+          As `batch_at`, after the random transforms that evaluation applies.
+        """
+        num = min(num, self.num_examples)
+        indices = np.linspace(0, self.num_examples - 1, num).round().astype(np.int32)
+        rngs = rngs_from_seed(self._seed).at("eval", "transforms")
+        batch = apply_random(self.transforms, rngs, self.batch_of(indices), train=False)
+        return {name: np.asarray(value) for name, value in batch.items()}
 
     def _draw_permutation(self, epoch: int) -> np.ndarray:
         """The order of an epoch, int32 [N]; on the CPU, to leave the device alone."""

@@ -8,6 +8,7 @@ import pytest
 
 from gm_jax.data import ArrayExamples, Data, DataSpec, Quantize, Resize, Split, Tfds, gather
 from gm_jax.data.split import Examples
+from gm_jax.data.transforms import DynamicBinarize, HorizontalFlip, apply_random
 from gm_jax.errors import UserError
 from gm_jax.rng import rngs_from_seed
 
@@ -144,6 +145,18 @@ def test_gather_in_jit_is_batch_at():
     for step in (0, 4, 9):
         batch = jax.device_get(compiled(arrays, jnp.asarray(data.indices_at(step))))
         assert_same(batch, data.batch_at(step))
+
+
+def test_example_batch_is_spread_over_the_split_as_evaluation_sees_it():
+    data = split(9, 4, transforms=(DynamicBinarize(), HorizontalFlip(1.0)), seed=3)
+    batch = data.example_batch(5)
+    np.testing.assert_array_equal(batch["index"], [0, 2, 4, 6, 8])
+    np.testing.assert_array_equal(batch["label"], data.arrays["label"][::2])
+    rngs = rngs_from_seed(3).at("eval", "transforms")
+    evaluated = apply_random(data.transforms, rngs, data.batch_of(batch["index"]), train=False)
+    assert_same(batch, {name: np.asarray(value) for name, value in evaluated.items()})
+    assert set(np.unique(batch["image"])) == {0, 1}
+    assert len(data.example_batch(99)["image"]) == 9
 
 
 def test_limit():
