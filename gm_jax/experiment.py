@@ -34,7 +34,7 @@ class Training:
     patience: int | None = None
     """Stop after this many validations in a row without a better figure (None: never)."""
     keep_latest: int = 1
-    """Checkpoints kept beside the best one."""
+    """Latest checkpoints kept beside the best one; at least 2, to have one to go back to."""
     steps_per_dispatch: int | None = None
     """Steps the device runs per call (None: 1 on a CPU, 10 on an accelerator)."""
 

@@ -6,10 +6,9 @@ images = run.sample(64, seed=0)
 """
 
 import dataclasses
-import functools
 import math
 import signal
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -35,15 +34,16 @@ from gm_jax.model import (
     Samples,
     TrainState,
     Translates,
+    compiled,
 )
 from gm_jax.models.forecasting import check_forecast
 from gm_jax.rng import Rngs
 from gm_jax.training.checkpoint import Checkpoints
 from gm_jax.training.folder import RunFolder
-from gm_jax.training.loop import TrainResult, example_batch, make_evaluator, train
-from gm_jax.training.pictures import Painter
+from gm_jax.training.loop import TrainResult, train
+from gm_jax.training.pictures import Painter, picture_examples
 from gm_jax.training.progress import progress
-from gm_jax.training.sharding import DataMesh
+from gm_jax.training.sharding import DataMesh, make_evaluator
 from gm_jax.training.step import abstract_state
 
 _ABILITIES: dict[str, Any] = {
@@ -304,12 +304,11 @@ class Run:
     def batch(self, num: int, split: str = "test") -> dict[str, np.ndarray]:
         """`num` examples spread over a split (all, if it has fewer), as they enter the model."""
         self._check_num(num)
-        return example_batch(self.experiment, {"train": self._open(split)}, num)
+        return self._open(split).example_batch(num)
 
     def paint(self, stem: str = "final", num: int = 64) -> list[Path]:
         """Writes pictures of samples and reconstructions (of the test split) to samples/."""
-        examples = example_batch(self.experiment, {"train": self._open("test")})
-        painter = Painter(self.model, examples, num)
+        painter = Painter(self.model, picture_examples(self._open("test")), num)
         folder = RunFolder(self.folder).samples
         folder.mkdir(parents=True, exist_ok=True)
         made = painter.paint(self.state, folder, stem)
@@ -340,7 +339,7 @@ class Run:
             raise UserError(
                 f"{self._family} can't {name.replace('_', ' ')}: the family has no such part"
             )
-        return _jitted(cast(Hashable, self.model), name)
+        return compiled(self.model, name)
 
     def _labels(self, condition: Any, num: int) -> np.ndarray | None:
         """Labels as int32 [num].
@@ -403,12 +402,6 @@ class Run:
             raise UserError(f"{num} images are too many at once: give at most {most}")
 
 
-@functools.cache
-def _jitted(model: Hashable, name: str) -> Any:
-    static = {"sample": (2,), "sample_means": (2,), "draw_latents": (2, 3), "log_prob": (3,)}
-    return jax.jit(getattr(model, name), static_argnums=static.get(name, ()))
-
-
 def _sample_rngs(seed: int) -> Rngs:
     if not 0 <= seed <= MAX_SEED:
         raise UserError(f"the seed must be 0 to {MAX_SEED}, not {seed}")
@@ -464,14 +457,7 @@ def open_run(folder: str | Path, step: int | Literal["latest", "best"] | None = 
     if not run.checkpoints.is_dir():
         raise UserError(f"{path} has no checkpoint yet (gm-jax train {experiment.name} goes on)")
     mesh = DataMesh(experiment.data.batch_size)
-    with Checkpoints(
-        run.checkpoints, experiment.training.monitor_mode, read_only=True
-    ) as checkpoints:
-        wanted = experiment.evaluation.checkpoint if step is None else step
-        named = {"latest": checkpoints.latest, "best": checkpoints.best}
-        at = named[wanted]() if isinstance(wanted, str) else wanted
-        if at not in checkpoints.steps():
-            have = ", ".join(map(str, checkpoints.steps())) or "none"
-            raise UserError(f"{path} has no checkpoint of step {wanted}; it has: {have}")
-        state = checkpoints.restore(at, abstract_state(experiment.model, spec), mesh)
+    wanted = experiment.evaluation.checkpoint if step is None else step
+    checkpoints = Checkpoints(run.checkpoints, experiment.training.monitor_mode)
+    state = checkpoints.restore(wanted, abstract_state(experiment.model, spec), mesh)
     return Run(path, experiment, state, mesh)

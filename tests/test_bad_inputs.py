@@ -33,8 +33,8 @@ from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import Split
 from gm_jax.errors import UserError
 from gm_jax.training import loop
-from gm_jax.training.checkpoint import Checkpoints
 from gm_jax.training.folder import locked
+from gm_jax.training.saving import Saver
 
 DOC = Path(__file__).parent.parent / "docs" / "errors.md"
 WRITING = "WRITE_ERRORS_DOC" in os.environ
@@ -219,6 +219,13 @@ def damage(pattern, change):
             path.write_bytes(change(path.read_bytes()))
 
     return apply
+
+
+def damage_later(folder, patch):
+    """A later checkpoint of runs/vae, with other bytes than were written."""
+    later = shutil.copytree(folder / "runs/vae/checkpoints/2", folder / "runs/vae/checkpoints/3")
+    for path in (later / "default/d").iterdir():
+        path.write_bytes(garbled(path.read_bytes()))
 
 
 def half(data):
@@ -485,6 +492,14 @@ CASES = {
             ("default/_METADATA", half, "its description is cut short"),
             ("metrics/metrics", lambda data: b"", "its figure is empty"),
         ]
+    ]
+    + [
+        case(
+            "sample runs/vae --step latest",
+            "checkpoint runs/vae/checkpoints/3 can't be read; give step 2, which can be read",
+            given=damage_later,
+            note="there are steps 2 and 3, whose arrays are garbled",
+        ),
     ],
     "Images and labels": [
         case("reconstruct runs/vae --images no.png", "there is no image no.png"),
@@ -743,7 +758,7 @@ CASES = {
             f"{V} --run runs/vae --training.num-steps 3",
             "the disk is full",
             "the same command resumes",
-            given=fails(errno.ENOSPC, Checkpoints, "save"),
+            given=fails(errno.ENOSPC, Saver, "save"),
             note="the disk is full",
             tiny=True,
             starts=True,
@@ -997,7 +1012,7 @@ def test_a_failed_start_gives_way_and_a_full_disk_is_gone_on_from(place, monkeyp
     answer(f"{V} {TINY} --run runs/new --model.optimizer.learning-rate 1e30")
     train_quietly(f"{V} --run runs/new")  # what the message proposes: no folder in the way
     with pytest.MonkeyPatch.context() as patch:
-        fails(errno.ENOSPC, Checkpoints, "save")(place, patch)
+        fails(errno.ENOSPC, Saver, "save")(place, patch)
         answer(f"{V} {TINY} --run runs/new --training.num-steps 3")
     assert gm_jax.open("runs/new").step == 2
     with contextlib.redirect_stdout(io.StringIO()) as told, pytest.raises(SystemExit) as stop:

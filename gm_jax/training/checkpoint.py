@@ -1,85 +1,83 @@
-"""Checkpoints: the state as one Orbax item; the best and the latest are kept."""
+"""Checkpoints as they are read: verified, also while another process is writing more."""
 
-import contextlib
-import inspect
+import dataclasses
 import json
-import logging
-import sys
-from collections.abc import Iterator
+import time
 from pathlib import Path
 from typing import Any, Literal
 
 import jax
-import jax.numpy as jnp
 import orbax.checkpoint as ocp
-from orbax.checkpoint import checkpoint_managers as managers
 
 from gm_jax.errors import UserError
 from gm_jax.model import TrainState
+from gm_jax.training.digests import check_digests
+from gm_jax.training.quiet import hushed
 from gm_jax.training.sharding import DataMesh
 
-_MONITOR = "monitor"
+STATE = "default"
+"""Orbax's folder in that of a checkpoint."""
+FIGURE = "metrics/metrics"
+"""The file with the figure that picks the best checkpoint, where there is one."""
+PENDING = "pending.json"
+"""The file with the metrics of steps that no line of the record tells of, where there are any."""
+MONITOR = "monitor"
+"""The figure's name in its file."""
+
+_TRIES = 20  # each fails only where a checkpoint is removed while it is read
+_PAUSE = 0.2  # seconds, in which a folder that somebody is removing has changed
+
+Step = int | Literal["latest", "best"]
+Rows = list[dict[str, float]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Saved:
+    """What a run goes on from.
+
+    Attributes:
+      step: of the checkpoint.
+      state: as it was saved.
+      pending: metrics of the last steps, of which no line of the record tells.
+      damaged: what is wrong with each checkpoint that was passed over, by its step.
+    """
+
+    step: int
+    state: TrainState
+    pending: Rows = dataclasses.field(default_factory=list)
+    damaged: dict[int, str] = dataclasses.field(default_factory=dict)
+
+
+class _GoneError(Exception):
+    """The checkpoint was removed while it was being read."""
+
+
+class _UnreadableError(Exception):
+    """A checkpoint that is there can't be read; the message says why."""
+
+    def __init__(self, step: int, reason: str):
+        super().__init__(reason)
+        self.step = step
 
 
 class Checkpoints:
-    """The folder checkpoints/ of a run, one subfolder a step.
+    """The folder checkpoints/ of a run, one subfolder a step, to read from.
 
-    Saving is asynchronous: training goes on while the files are written, and a checkpoint appears
-    under its final name only when it is whole.
+    A subfolder gets its name when it is whole, and loses it before it is removed: all that is seen
+    here was committed. Nothing is locked, so the run may go on saving and removing meanwhile.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        mode: Literal["min", "max"] = "min",
-        keep_latest: int = 1,
-        read_only: bool = False,
-    ):
-        # Orbax reports every save and restore; failures raise.
-        logging.getLogger("absl").setLevel(logging.CRITICAL)
+    def __init__(self, folder: Path, mode: Literal["min", "max"] = "min"):
+        """`mode` says whether the best figure is the least or the greatest."""
         self.folder = folder
         self.mode = mode
 
-        def get_metric(metrics: Any) -> float:
-            return metrics[_MONITOR]
-
-        policy = managers.AnyPreservationPolicy(
-            [
-                managers.LatestN(keep_latest),
-                managers.BestN(
-                    get_metric_fn=get_metric,
-                    reverse=mode == "min",
-                    n=1,
-                    keep_checkpoints_without_metrics=False,
-                ),
-            ]
-        )
-        options = ocp.CheckpointManagerOptions(
-            preservation_policy=policy,
-            best_fn=get_metric,  # without it Orbax stores no metrics
-            best_mode=mode,
-            create=not read_only,
-            read_only=read_only,
-            cleanup_tmp_directories=not read_only,
-        )
-        _check_figures(folder)
-        self._manager = ocp.CheckpointManager(folder.resolve(), options=options)
-
-        self._hush = _hushed()
-
-    def __enter__(self) -> "Checkpoints":
-        self._hush.__enter__()
-        return self
-
-    def __exit__(self, *failure: Any) -> None:
-        try:
-            self._manager.close()
-        finally:
-            self._hush.__exit__(*failure)
-
     def steps(self) -> list[int]:
         """Steps that have a checkpoint, ascending."""
-        return sorted(self._manager.all_steps(read=True))
+        if not self.folder.is_dir():
+            return []
+        names = [path.name for path in self.folder.iterdir() if path.is_dir()]
+        return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
 
     def latest(self) -> int | None:
         """The last step saved, or None."""
@@ -87,110 +85,162 @@ class Checkpoints:
 
     def best(self) -> int | None:
         """The step with the best monitored figure, or the latest where none has one."""
-        values = {s: v for s in self.steps() if (v := self._monitored(s)) is not None}
+        values: dict[int, float] = {}
+        for step in self.steps():
+            try:
+                value = self._figure(step)
+            except _GoneError:
+                continue
+            if value is not None:
+                values[step] = value
         if not values:
             return self.latest()
         return (min if self.mode == "min" else max)(values, key=lambda s: (values[s], s))
 
-    def _monitored(self, step: int) -> float | None:
-        path = self.folder / str(step) / "metrics" / "metrics"
-        try:
-            return json.loads(path.read_text())[_MONITOR]
-        except (OSError, ValueError, KeyError):
-            return None
+    def restore(self, wanted: Step, template: TrainState, mesh: DataMesh) -> TrainState:
+        """A state, replicated over the mesh.
 
-    def save(self, state: TrainState, monitored: float | None = None) -> None:
-        """Starts to save; a second save waits for the first. Saving a step twice does nothing."""
-        step = int(state.step)
-        if step in self.steps():
-            return
-        # A copy: the next training step donates the state's own buffers.
-        plain = jax.tree.map(jnp.copy, _with_key_data(state))
-        metrics = None if monitored is None else {_MONITOR: monitored}
-        self._manager.save(step, args=ocp.args.StandardSave(plain), metrics=metrics)
-
-    def wait(self) -> None:
-        """Blocks until everything started is on disk; raises what went wrong."""
-        self._manager.wait_until_finished()
-
-    def restore(self, step: int, template: TrainState, mesh: DataMesh) -> TrainState:
-        """The state saved at `step`, replicated over the mesh.
+        Where the run removes a checkpoint that is being read, another one was saved: "latest" and
+        "best" then mean that one.
 
         Args:
-          step: one of `steps()`.
+          wanted: one of `steps()`, "latest" or "best".
           template: shapes and dtypes, from `abstract_state`.
           mesh: where to put it.
 
         Raises:
-          UserError: for a damaged checkpoint, or one of another model.
+          UserError: where there is no such checkpoint; for a damaged one, or one of another model,
+            naming one that can be read.
         """
+        for _ in range(_TRIES):
+            try:
+                return self._load(self._find(wanted), template, mesh)
+            except _GoneError:
+                continue
+            except _UnreadableError as error:
+                others = [step for step in reversed(self.steps()) if step != error.step]
+                good = next((s for s in others if self._can_load(s, template, mesh)), None)
+                raise self._refusal(error, good) from error
+        raise UserError(
+            f"{self.folder.parent} removes its checkpoints faster than they can be read: wait for "
+            "its end, or train it with a larger training.keep_latest"
+        )
+
+    def resume(self, template: TrainState, mesh: DataMesh) -> Saved | None:
+        """What the process that writes here goes on from: the last step that can be read.
+
+        Args:
+          template: as for `restore`.
+          mesh: as for `restore`.
+
+        Returns:
+          None where nothing was saved.
+
+        Raises:
+          UserError: where there are checkpoints, and none can be read.
+        """
+        damaged: dict[int, _UnreadableError] = {}
+        saved: tuple[int, TrainState, Rows] | None = None
+        for step in reversed(self.steps()):
+            try:
+                self._figure(step)  # without which no best one can be found
+                if saved is None:
+                    saved = step, self._load(step, template, mesh), self._pending(step)
+            except _GoneError:  # by a hand
+                continue
+            except _UnreadableError as error:
+                damaged[step] = error
+        if saved is not None:
+            return Saved(*saved, {step: str(error) for step, error in damaged.items()})
+        if damaged:
+            raise self._refusal(damaged[max(damaged)], None)
+        return None
+
+    def _find(self, wanted: Step) -> int:
+        named = {"latest": self.latest, "best": self.best}
+        step = named[wanted]() if isinstance(wanted, str) else wanted
+        steps = self.steps()
+        if step in steps:
+            return step
+        if isinstance(wanted, str) and steps:
+            raise _GoneError
+        have = ", ".join(map(str, steps)) or "none"
+        raise UserError(f"{self.folder.parent} has no checkpoint of step {wanted}; it has: {have}")
+
+    def _figure(self, step: int) -> float | None:
+        path = self.folder / str(step)
+        with _Reading(path, step):
+            check_digests(path, only=FIGURE)
+            if not (path / FIGURE).exists():
+                return None
+            return float(json.loads((path / FIGURE).read_text())[MONITOR])
+
+    def _pending(self, step: int) -> Rows:
+        path = self.folder / str(step) / PENDING
+        return json.loads(path.read_text()) if path.exists() else []
+
+    def _load(self, step: int, template: TrainState, mesh: DataMesh) -> TrainState:
         target = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=mesh.replicated),
-            jax.eval_shape(_with_key_data, template),
+            jax.eval_shape(with_key_data, template),
         )
-        try:
-            plain = self._manager.restore(step, args=ocp.args.StandardRestore(target))
-        except Exception as error:  # Orbax raises many kinds, all meaning the same here
-            raise _unreadable(self.folder, step, self.steps(), error) from error
+        path = self.folder / str(step)
+        with _Reading(path, step):
+            check_digests(path)
+            with hushed(), ocp.StandardCheckpointer() as orbax:
+                plain = orbax.restore((path / STATE).resolve(), target)
         return plain.replace(key=jax.random.wrap_key_data(plain.key))
 
+    def _can_load(self, step: int, template: TrainState, mesh: DataMesh) -> bool:
+        try:
+            self._load(step, template, mesh)
+        except (_GoneError, _UnreadableError):
+            return False
+        return True
 
-def _with_key_data(state: TrainState) -> Any:
-    """Typed keys are no arrays to Orbax: their raw words are saved."""
+    def _refusal(self, error: _UnreadableError, good: int | None) -> UserError:
+        way_out = (
+            f"give step {good}, which can be read"
+            if good is not None
+            else "put a copy back, or train in another --run folder"
+        )
+        where = self.folder / str(error.step)
+        return UserError(f"checkpoint {where} can't be read; {way_out} ({error})")
+
+
+def with_key_data(state: TrainState) -> Any:
+    """The state as it is saved: typed keys are no arrays to Orbax, so their raw words are."""
     return state.replace(key=jax.random.key_data(state.key))
 
 
-@contextlib.contextmanager
-def _hushed() -> Iterator[None]:
-    """Keeps stderr to the one line that says which checkpoint is damaged, or that the disk is full.
+class _Reading:
+    """A block that reads a checkpoint: it fails because that was removed, or can't be read."""
 
-    When one of Orbax's reads or writes fails, it drops the others, which print a traceback each as
-    they end or find their event loop closed, perhaps much later. So after a failure the silence
-    stays.
-    """
-    logger = logging.getLogger("asyncio")
-    level = logger.level
-    hook, unraisable_hook = sys.excepthook, sys.unraisablehook
+    def __init__(self, path: Path, step: int):
+        self._path, self._step = path, step
 
-    def is_late(error: BaseException | None) -> bool:
-        return isinstance(error, RuntimeError) and "Event loop is closed" in str(error)
+    def __enter__(self) -> None:
+        self._inode = _inode(self._path)
+        if self._inode is None:
+            raise _GoneError
 
-    def quiet_hook(kind: Any, error: Any, trace: Any) -> None:
-        if not is_late(error):
-            hook(kind, error, trace)
-
-    def quiet_unraisable_hook(unraisable: Any) -> None:
-        if not (is_late(unraisable.exc_value) or inspect.iscoroutine(unraisable.object)):
-            unraisable_hook(unraisable)
-
-    logger.setLevel(logging.CRITICAL)
-    sys.excepthook, sys.unraisablehook = quiet_hook, quiet_unraisable_hook
-    yield
-    logger.setLevel(level)
-    sys.excepthook, sys.unraisablehook = hook, unraisable_hook
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if not isinstance(error, Exception):  # Orbax raises many kinds, all meaning the same here
+            return
+        before = _listing(self._path)
+        if _inode(self._path) == self._inode:
+            time.sleep(_PAUSE)  # files may be going one by one: it is no writer of ours, then
+        if _inode(self._path) != self._inode or _listing(self._path) != before:
+            raise _GoneError from error
+        raise _UnreadableError(self._step, " ".join(str(error).split())[:160]) from error
 
 
-def _check_figures(folder: Path) -> None:
-    """Looks at the monitored figures of all checkpoints, which Orbax reads without asking.
-
-    Raises:
-      UserError: naming the checkpoint whose figure can't be read.
-    """
-    paths = [p for p in folder.glob("*/metrics/metrics") if p.parts[-3].isdigit()]
-    for path in paths:
-        try:
-            float(json.loads(path.read_text())[_MONITOR])
-        except (ValueError, KeyError, TypeError) as error:
-            steps = [int(p.parts[-3]) for p in paths]
-            raise _unreadable(folder, int(path.parts[-3]), steps, error) from error
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
 
 
-def _unreadable(folder: Path, step: int, steps: list[int], error: Exception) -> UserError:
-    others = [s for s in steps if s != step]
-    way_out = (
-        f"remove it to go on from step {max(others)}"
-        if others
-        else "put a copy back, or train in another --run folder"
-    )
-    reason = " ".join(str(error).split())[:160]
-    return UserError(f"checkpoint {folder / str(step)} can't be read; {way_out} ({reason})")
+def _listing(path: Path) -> list[Path]:
+    return sorted(path.rglob("*"))

@@ -31,6 +31,12 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def announce(line: str) -> None:
+    """A line of its own, before there is a bar."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 class _RichBar:
     def __init__(self, progress: Any, task: Any):
         self._progress, self._task = progress, task
@@ -67,8 +73,7 @@ class _PlainLines:
         )
 
     def print(self, line: str) -> None:
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        announce(line)
 
 
 @contextmanager

@@ -4,6 +4,8 @@ import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from gm_jax.errors import UserError
+from gm_jax.evaluation.split import Evaluator
+from gm_jax.experiment import Experiment
 
 
 class DataMesh:
@@ -39,6 +41,17 @@ class DataMesh:
     def for_batch(self, batch_size: int) -> NamedSharding:
         """Sharding of a batch of another size: split if it divides, else replicated."""
         return self.replicated if batch_size % self.num_devices else self.batch
+
+
+def make_evaluator(experiment: Experiment, mesh: DataMesh) -> Evaluator:
+    """An evaluator that puts batches where the state lives."""
+    sharding = mesh.for_batch(experiment.evaluation.batch_size)
+    return Evaluator(
+        experiment.model,
+        experiment.data.transforms,
+        experiment.evaluation.batch_size,
+        lambda batch: jax.device_put(batch, sharding),
+    )
 
 
 def on_accelerator() -> bool:

@@ -1,12 +1,14 @@
 """The jitted training step: gather, transform, update, with donated state."""
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from gm_jax.data.split import gather
+from gm_jax.data.split import Split, gather
 from gm_jax.data.transforms import Transform, apply_random
 from gm_jax.model import Metrics, Model, TrainState
 from gm_jax.rng import Rngs
@@ -44,6 +46,19 @@ def make_train_step(
         in_shardings=(mesh.replicated, mesh.replicated, mesh.batches),
         out_shardings=(mesh.replicated, mesh.replicated),
     )
+
+
+def dispatches(
+    split: Split, start: int, end: int, sizes: Iterable[int]
+) -> Iterator[tuple[Any, int]]:
+    """The `batches` of each dispatch from step `start` to `end`, and its number of steps."""
+    items: Iterator[Any] = (
+        map(split.indices_at, itertools.count(start))
+        if split.resident
+        else split.stream(start, end - start)
+    )
+    for size in sizes:
+        yield jax.tree.map(lambda *xs: np.stack(xs), *itertools.islice(items, size)), size
 
 
 def init_state(model: Model, key: jax.Array, spec: Any, mesh: DataMesh) -> TrainState:

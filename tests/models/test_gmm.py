@@ -19,7 +19,7 @@ from gm_jax.errors import ConfigError, UserError
 from gm_jax.experiment import Experiment, Training
 from gm_jax.models.gmm import GMM
 from gm_jax.rng import rngs_from_seed
-from gm_jax.training.loop import NonFiniteError
+from gm_jax.training.pending import NonFiniteError
 
 SPEC = DataSpec((1, 1, 2), num_classes=4, continuous=True)
 POINTS = Clusters(num_train=600).open("train").load_all()

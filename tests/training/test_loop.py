@@ -1,9 +1,12 @@
 """What the loop does besides stepping: stops on NaN, stops early, keeps the best."""
 
 import dataclasses
+import os
+import signal
 from typing import Any
 
 import chex
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -15,7 +18,7 @@ from gm_jax.experiment import Experiment, Training
 from gm_jax.model import Family, create_state, gradient_update
 from gm_jax.optimizer import Optimizer
 from gm_jax.training.checkpoint import Checkpoints
-from gm_jax.training.loop import NonFiniteError
+from gm_jax.training.pending import NonFiniteError, Pending
 from gm_jax.training.records import read_records
 
 
@@ -42,6 +45,13 @@ class Counter(Family):
         return {"loss": jnp.broadcast_to(figure, batch["image"].shape[:1])}
 
 
+@dataclasses.dataclass(frozen=True)
+class Noisy(Counter):
+    def update(self, state, batch, rngs):
+        state, metrics = super().update(state, batch, rngs)
+        return state, metrics | {"noise": jax.random.normal(rngs("noise"))}
+
+
 def experiment(model, **training):
     settings = {"num_steps": 40, "log_every": 5, "eval_every": 5, "checkpoint_every": 5}
     return Experiment(
@@ -66,10 +76,9 @@ def test_early_stopping_keeps_the_best_also_when_resumed(tmp_path):
     patient = experiment(Counter(turn_at=15), patience=2)
     run = gm_jax.fit(patient, tmp_path / "run")
     assert run.step == 25  # 15 is best, 20 and 25 are worse
-    with Checkpoints(tmp_path / "run" / "checkpoints", read_only=True) as checkpoints:
-        assert {15, 25} <= set(checkpoints.steps())
-        assert len(checkpoints.steps()) <= 3  # Orbax drops the one before the last when it saves
-        assert checkpoints.best() == 15
+    checkpoints = Checkpoints(tmp_path / "run" / "checkpoints")
+    assert checkpoints.steps() == [15, 20, 25]  # the best, the last, and one to go back to
+    assert checkpoints.best() == 15
     assert gm_jax.open(tmp_path / "run", step="best").step == 15
     assert gm_jax.fit(patient, tmp_path / "run").step == 25
     # Stopped in between, it ends where the straight run ended.
@@ -128,3 +137,77 @@ def test_saved_states_survive_donation(tmp_path):
         state = gm_jax.open(tmp_path / "run", step=step).state
         np.testing.assert_allclose(state.params["w"], -1e-3 * step, rtol=1e-5)
         assert int(state.step) == step
+
+
+def record(folder):
+    """The lines of a run without "time", which alone may differ."""
+    rows = read_records(folder / "metrics.jsonl")
+    return [{name: v for name, v in row.items() if name != "time"} for row in rows]
+
+
+@pytest.mark.parametrize("dispatch", [1, 3])
+def test_a_run_stopped_between_two_lines_leaves_the_record_of_a_straight_one(
+    dispatch, tmp_path, monkeypatch
+):
+    noisy = experiment(
+        Noisy(turn_at=20), log_every=10, eval_every=15, checkpoint_every=25, patience=9
+    ).replace(**{"training.steps_per_dispatch": dispatch})
+    gm_jax.fit(noisy, tmp_path / "straight")
+    add = Pending.add
+    signals = {4: signal.SIGINT, 13: signal.SIGTERM, 19: signal.SIGINT, 30: signal.SIGTERM}
+
+    def add_and_interrupt(pending, step, metrics):
+        add(pending, step, metrics)
+        due = [at for at in signals if at <= step]
+        if due:
+            os.kill(os.getpid(), signals.pop(due[0]))
+
+    monkeypatch.setattr(Pending, "add", add_and_interrupt)
+    stopped = []
+    while signals:
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            gm_jax.fit(noisy, tmp_path / "parts")
+        stopped.append(Checkpoints(tmp_path / "parts" / "checkpoints").latest())
+    assert len(stopped) == 4
+    assert stopped[0] % 10  # between two lines
+    gm_jax.fit(noisy, tmp_path / "parts")
+    assert record(tmp_path / "parts") == record(tmp_path / "straight")
+    ends = [row["step"] for row in record(tmp_path / "parts") if row["phase"] == "train"]
+    assert ends == [10, 15, 20, 25, 30, 40]
+
+
+def test_what_is_not_finite_is_found_before_a_stop_saves_it(tmp_path, monkeypatch):
+    broken = experiment(Counter(nan_at=13), log_every=20, eval_every=0, checkpoint_every=0)
+    add = Pending.add
+
+    def add_and_interrupt(pending, step, metrics):
+        add(pending, step, metrics)
+        if step == 14:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Pending, "add", add_and_interrupt)
+    with pytest.raises(NonFiniteError, match=r"step 13 gave .*no checkpoint had been saved"):
+        gm_jax.fit(broken, tmp_path / "run")
+    assert Checkpoints(tmp_path / "run" / "checkpoints").steps() == []
+
+
+def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(tmp_path, capsys):
+    counted = experiment(Counter(), num_steps=20, eval_every=0)
+    gm_jax.fit(counted, tmp_path / "straight")
+    gm_jax.fit(counted, tmp_path / "run")
+    data = next((tmp_path / "run/checkpoints/20/default/d").iterdir())
+    data.write_bytes(bytes(byte ^ 0x5A for byte in data.read_bytes()))
+    with pytest.raises(UserError, match=r"checkpoints/20 can't be read; give step 15, which"):
+        gm_jax.open(tmp_path / "run")
+    assert gm_jax.open(tmp_path / "run", step=15).step == 15
+    capsys.readouterr()
+    run = gm_jax.fit(counted, tmp_path / "run")
+    lines = capsys.readouterr().out.splitlines()
+    assert "checkpoints/20 can't be read" in lines[0]
+    assert "going on from step 15" in lines[0]
+    assert not any("can't be read" in line for line in lines[1:])
+    chex.assert_trees_all_equal(run.state.params, gm_jax.open(tmp_path / "straight").state.params)
+    assert record(tmp_path / "run") == record(tmp_path / "straight")
+    assert gm_jax.open(tmp_path / "run").step == 20
+    gm_jax.fit(counted, tmp_path / "run")
+    assert "can't be read" not in capsys.readouterr().out

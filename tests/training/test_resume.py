@@ -60,13 +60,13 @@ sys.path.insert(0, {str(Path(__file__).parent)!r})
 from test_resume import miniature
 import gm_jax, gm_jax.training.loop as loop
 experiment = miniature({name!r}).replace(**{{"sharding.data": {devices}}})
-log = loop._Loop._log
-def log_or_die(self, step):
+after = loop._Loop._after
+def after_or_die(self, step, state, stopping):
     if step == 150:
-        self.checkpoints.wait()
+        self.saver.wait()
         os.kill(os.getpid(), signal.SIGKILL)
-    log(self, step)
-loop._Loop._log = log_or_die
+    after(self, step, state, stopping)
+loop._Loop._after = after_or_die
 gm_jax.fit(experiment, {str(tmp_path / "killed")!r})
 """
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -134,14 +134,14 @@ def test_a_signal_saves_and_the_same_command_resumes(signum, tmp_path):
 
 
 def test_ctrl_c_in_a_notebook_saves_and_stops_the_callers_loop_too(tmp_path, monkeypatch):
-    log = loop._Loop._log
+    after = loop._Loop._after
 
-    def log_and_interrupt(self, step):
-        log(self, step)
+    def interrupt_after(self, step, state, stopping):
+        after(self, step, state, stopping)
         if step == 10:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(loop._Loop, "_log", log_and_interrupt)
+    monkeypatch.setattr(loop._Loop, "_after", interrupt_after)
     experiment = miniature("digits/ae", num_steps=20, log_every=10, eval_every=0)
     with pytest.raises(KeyboardInterrupt):
         gm_jax.fit(experiment, tmp_path / "run")

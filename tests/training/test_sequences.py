@@ -10,7 +10,8 @@ from gm_jax.experiment import Experiment
 from gm_jax.models.convlstm import ConvLSTM
 from gm_jax.models.unet_attention import UNetAttention
 from gm_jax.models.vae import VAE
-from gm_jax.training.loop import check_sequences, train
+from gm_jax.training.checks import check_sequences
+from gm_jax.training.loop import train
 
 
 def test_the_other_kind_of_data_is_refused(tmp_path):
