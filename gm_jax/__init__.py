@@ -5,16 +5,21 @@ run = gm_jax.fit(gm_jax.load("digits/vae"), "runs/mine")
 images = run.sample(64, seed=0)
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from gm_jax.lazy_exports import lazy_exports
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from gm_jax.errors import UserError as UserError
     from gm_jax.evaluation.split import Figure as Figure
+    from gm_jax.experiment import Evaluation as Evaluation
     from gm_jax.experiment import Experiment as Experiment
+    from gm_jax.experiment import Sharding as Sharding
+    from gm_jax.experiment import Training as Training
     from gm_jax.experiment_file import load as load
+    from gm_jax.optimizer import Optimizer as Optimizer
     from gm_jax.rng import Rngs as Rngs
     from gm_jax.run import Run as Run
     from gm_jax.run import fit as fit
@@ -22,10 +27,14 @@ if TYPE_CHECKING:
 
 # Imported on first use, so that `gm-jax --help` need not wait for jax.
 _LAZY = {
+    "Evaluation": "gm_jax.experiment:Evaluation",
     "Experiment": "gm_jax.experiment:Experiment",
     "Figure": "gm_jax.evaluation.split:Figure",
+    "Optimizer": "gm_jax.optimizer:Optimizer",
     "Rngs": "gm_jax.rng:Rngs",
     "Run": "gm_jax.run:Run",
+    "Sharding": "gm_jax.experiment:Sharding",
+    "Training": "gm_jax.experiment:Training",
     "UserError": "gm_jax.errors:UserError",
     "fit": "gm_jax.run:fit",
     "load": "gm_jax.experiment_file:load",
@@ -33,14 +42,4 @@ _LAZY = {
 }
 
 __all__ = ["__version__", *sorted(_LAZY)]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module 'gm_jax' has no attribute {name!r}")
-    module, _, attribute = _LAZY[name].partition(":")
-    return getattr(importlib.import_module(module), attribute)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_LAZY])
+__getattr__, __dir__ = lazy_exports(__name__, _LAZY)

@@ -13,6 +13,7 @@ from gm_jax.data.spec import DataSpec
 from gm_jax.data.store.decoded import decoded
 from gm_jax.data.transforms import FixedTransform, Transform, apply_random
 from gm_jax.errors import ConfigError, UserError
+from gm_jax.public_names import public_name
 from gm_jax.rng import rngs_from_seed
 
 NumpyBatch = dict[str, np.ndarray]
@@ -203,7 +204,7 @@ class Split:
 
         fingerprint = self._examples.fingerprint
         # A transform from elsewhere may be edited without its repr changing.
-        ours = all(type(t).__module__ == FixedTransform.__module__ for t in self._fixed)
+        ours = all(public_name(type(t)) for t in self._fixed)
         if fingerprint is None or not ours or self.num_examples < _WORTH_KEEPING:
             return read()
         return decoded((fingerprint, self.num_examples, self._source_spec, self._fixed), read)

@@ -240,6 +240,15 @@ def test_large_splits_are_decoded_once(no_data, monkeypatch):
 
     assert [reads(), reads()] == [5000, 0]
     assert [reads(Quantize(4)), reads(Quantize(4)), reads(Quantize(5))] == [5000, 0, 5000]
+    moved = "gm_jax.data.moved_elsewhere"
+    monkeypatch.setattr(Quantize, "__module__", moved)
+    assert reads(Quantize(4)) == 0  # where a class of ours lies does not count
+
+    class Own(Quantize):
+        """Somebody's own: it may be edited without its repr changing."""
+
+    monkeypatch.setattr(Own, "__module__", moved)
+    assert [reads(Own(4)), reads(Own(4))] == [5000, 5000]
     assert [reads(limit=4500), reads(limit=4500), reads(limit=100)] == [4500, 0, 100]
     kept = list((no_data / "cache" / "gm_jax" / "data" / "decoded").iterdir())
     assert len(kept) == 4

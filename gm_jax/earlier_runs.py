@@ -1,0 +1,94 @@
+"""What runs of earlier versions wrote otherwise, so that they stay readable for ever.
+
+Until public names were stored, a class was called after the module in which it then lay; and how a
+model samples was said by fields of its own, not of its `sampling`.
+"""
+
+from typing import Any
+
+CLASS = "class"
+"""The key of a class's name in what stands for a dataclass in JSON."""
+
+EARLIER_NAMES = {
+    "gm_jax.data.augmentations:ColorJitter": "gm_jax.data:ColorJitter",
+    "gm_jax.data.augmentations:RandomResizedCrop": "gm_jax.data:RandomResizedCrop",
+    "gm_jax.data.augmentations:RandomRotation": "gm_jax.data:RandomRotation",
+    "gm_jax.data.binarized_mnist:BinarizedMnist": "gm_jax.data:BinarizedMnist",
+    "gm_jax.data.config:Data": "gm_jax.data:Data",
+    "gm_jax.data.digits:Digits": "gm_jax.data:Digits",
+    "gm_jax.data.image_data:ImageData": "gm_jax.data:ImageData",
+    "gm_jax.data.image_folder:ImageFolder": "gm_jax.data:ImageFolder",
+    "gm_jax.data.moving_mnist:MovingMnist": "gm_jax.data:MovingMnist",
+    "gm_jax.data.sevir:Sevir": "gm_jax.data:Sevir",
+    "gm_jax.data.spec:DataSpec": "gm_jax.data:DataSpec",
+    "gm_jax.data.spec:Extra": "gm_jax.data:Extra",
+    "gm_jax.data.storms:Storms": "gm_jax.data:Storms",
+    "gm_jax.data.synthetic_storms:SyntheticStorms": "gm_jax.data:SyntheticStorms",
+    "gm_jax.data.tfds_source:Tfds": "gm_jax.data:Tfds",
+    "gm_jax.data.toy:Clusters": "gm_jax.data:Clusters",
+    "gm_jax.data.toy:Grid": "gm_jax.data:Grid",
+    "gm_jax.data.toy:Ring": "gm_jax.data:Ring",
+    "gm_jax.data.transforms:Binarize": "gm_jax.data:Binarize",
+    "gm_jax.data.transforms:CenterCrop": "gm_jax.data:CenterCrop",
+    "gm_jax.data.transforms:DynamicBinarize": "gm_jax.data:DynamicBinarize",
+    "gm_jax.data.transforms:Grayscale": "gm_jax.data:Grayscale",
+    "gm_jax.data.transforms:HorizontalFlip": "gm_jax.data:HorizontalFlip",
+    "gm_jax.data.transforms:Quantize": "gm_jax.data:Quantize",
+    "gm_jax.data.transforms:Resize": "gm_jax.data:Resize",
+    "gm_jax.experiment:Evaluation": "gm_jax:Evaluation",
+    "gm_jax.experiment:Experiment": "gm_jax:Experiment",
+    "gm_jax.experiment:Sharding": "gm_jax:Sharding",
+    "gm_jax.experiment:Training": "gm_jax:Training",
+    "gm_jax.functional.forecast_losses:ForecastLoss": "gm_jax.functional:ForecastLoss",
+    "gm_jax.models.arm:ARM": "gm_jax.models:ARM",
+    "gm_jax.models.autoencoder:Autoencoder": "gm_jax.models:Autoencoder",
+    "gm_jax.models.bayes:Bayes": "gm_jax.models:Bayes",
+    "gm_jax.models.cgan:CGAN": "gm_jax.models:CGAN",
+    "gm_jax.models.classifier:Classifier": "gm_jax.models:Classifier",
+    "gm_jax.models.convlstm:ConvLSTM": "gm_jax.models:ConvLSTM",
+    "gm_jax.models.dcgan:DCGAN": "gm_jax.models:DCGAN",
+    "gm_jax.models.ddpm:DDPM": "gm_jax.models:DDPM",
+    "gm_jax.models.diffusion_naive:NaiveDiffusion": "gm_jax.models:NaiveDiffusion",
+    "gm_jax.models.gan:GAN": "gm_jax.models:GAN",
+    "gm_jax.models.gmm:GMM": "gm_jax.models:GMM",
+    "gm_jax.models.pixelcnn:PixelCNN": "gm_jax.models:PixelCNN",
+    "gm_jax.models.realnvp:RealNVP": "gm_jax.models:RealNVP",
+    "gm_jax.models.unet_attention:UNetAttention": "gm_jax.models:UNetAttention",
+    "gm_jax.models.vae:VAE": "gm_jax.models:VAE",
+    "gm_jax.nets.coders:ConvCoder": "gm_jax.nets:ConvCoder",
+    "gm_jax.nets.coders:DenseCoder": "gm_jax.nets:DenseCoder",
+    "gm_jax.nets.denoisers:DenseDenoiser": "gm_jax.nets:DenseDenoiser",
+    "gm_jax.nets.discriminators:ConvDiscriminator": "gm_jax.nets:ConvDiscriminator",
+    "gm_jax.nets.discriminators:DenseDiscriminator": "gm_jax.nets:DenseDiscriminator",
+    "gm_jax.nets.flows:ImageFlow": "gm_jax.nets:ImageFlow",
+    "gm_jax.nets.flows:VectorFlow": "gm_jax.nets:VectorFlow",
+    "gm_jax.nets.generators:ConvGenerator": "gm_jax.nets:ConvGenerator",
+    "gm_jax.nets.generators:DenseGenerator": "gm_jax.nets:DenseGenerator",
+    "gm_jax.nets.unet:UNet": "gm_jax.nets:UNet",
+    "gm_jax.optimizer:Optimizer": "gm_jax:Optimizer",
+}
+
+_SAMPLING_FIELDS = {
+    "gm_jax.models:ARM": ("gm_jax.models:AutoregressiveSampling", ("sampler",)),
+    "gm_jax.models:PixelCNN": ("gm_jax.models:AutoregressiveSampling", ("sampler",)),
+    "gm_jax.models:DDPM": (
+        "gm_jax.models:DiffusionSampling",
+        ("sampler", "sampler_steps", "eta", "guidance"),
+    ),
+    "gm_jax.models:RealNVP": ("gm_jax.models:FlowSampling", ("temperature",)),
+}
+
+
+def as_written_today(plain: dict[str, Any]) -> dict[str, Any]:
+    """A dataclass as plain values, as this version would have written it.
+
+    What is named and placed as today stays as it is; so it may be done to any run.
+    """
+    name = EARLIER_NAMES.get(plain[CLASS], plain[CLASS])
+    plain = {**plain, CLASS: name}
+    if name in _SAMPLING_FIELDS:
+        sampling, fields = _SAMPLING_FIELDS[name]
+        moved = {field: plain.pop(field) for field in fields if field in plain}
+        if moved:
+            plain["sampling"] = {CLASS: sampling, **moved}
+    return plain
