@@ -3,14 +3,12 @@
 import ast
 import dataclasses
 import difflib
-import importlib.util
 import re
-import traceback
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 from gm_jax.errors import UserError
+from gm_jax.experiment_code import read_code
 
 if TYPE_CHECKING:
     from gm_jax.experiment import Experiment
@@ -97,37 +95,9 @@ def load(name: str) -> "Experiment":
     from gm_jax.experiment import Experiment  # jax comes with it; listing does without
 
     path = resolve(name)
-    module = _execute(path)
-    get_config = getattr(module, "get_config", None)
-    if not callable(get_config):
+    code, experiment = read_code(path)
+    if not callable(vars(code.main).get("get_config")):
         raise UserError(f"{path} defines no get_config() -> Experiment")
-    try:
-        experiment = get_config()
-    except (Exception, SystemExit) as error:
-        raise UserError(_locate(path, error)) from error
     if not isinstance(experiment, Experiment):
         raise UserError(f"{path}: get_config() must return an Experiment, not {experiment!r:.60}")
     return dataclasses.replace(experiment, name=experiment_name(path))
-
-
-def _execute(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"experiment_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise UserError(f"{path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except SyntaxError as error:
-        where = path if error.lineno is None else f"{path}:{error.lineno}"
-        raise UserError(f"{where}: syntax error: {error.msg}") from error
-    except (Exception, SystemExit) as error:
-        raise UserError(_locate(path, error)) from error
-    return module
-
-
-def _locate(path: Path, error: BaseException) -> str:
-    """One line with the line of the experiment file that failed."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [f.lineno for f in frames if Path(f.filename).absolute() == path.absolute()]
-    where = f"{path}:{lines[-1]}" if lines else str(path)
-    return f"{where}: {type(error).__name__}: {' '.join(str(error).split())}"

@@ -1,24 +1,25 @@
 """Experiments to JSON and back, without executing anything from the file."""
 
 import dataclasses
-import importlib
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
+from gm_jax.class_names import class_name, find_class, find_modules, is_foreign
 from gm_jax.data.spec import DataSpec
+from gm_jax.earlier_runs import CLASS, as_written_today
 from gm_jax.errors import UserError
 from gm_jax.experiment import Experiment
+from gm_jax.experiment_code import Code, code_of, find_code
 
-_CLASS = "class"
+_EARLIEST_NUMERICS = 1  # of runs that do not say it
 
 
 def to_plain(value: Any) -> Any:
     """Dataclasses, tuples and scalars as plain JSON values."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {_CLASS: f"{type(value).__module__}:{type(value).__qualname__}", **fields}
+        return {CLASS: class_name(type(value)), **fields}
     if isinstance(value, list | tuple):
         return [to_plain(v) for v in value]
     if isinstance(value, Path):
@@ -28,56 +29,49 @@ def to_plain(value: Any) -> Any:
     raise UserError(f"a config can hold dataclasses, tuples and scalars, not {value!r}")
 
 
-def from_plain(value: Any) -> Any:
-    """The inverse of `to_plain`; lists come back as tuples.
+def from_plain(value: Any, code: Code | None = None) -> Any:
+    """The inverse of `to_plain`, also of what earlier versions wrote; lists come back as tuples.
+
+    Args:
+      value: as JSON has it.
+      code: where to look first for classes that are not of gm_jax.
 
     Raises:
       UserError: for a class or a field that this version does not have.
     """
     if isinstance(value, list):
-        return tuple(from_plain(v) for v in value)
+        return tuple(from_plain(v, code) for v in value)
     if not isinstance(value, dict):
         return value
-    cls = _find_class(value[_CLASS])
-    fields = {k: from_plain(v) for k, v in value.items() if k != _CLASS}
+    value = as_written_today(value)
+    cls = find_class(value[CLASS], code)
+    fields = {k: from_plain(v, code) for k, v in value.items() if k != CLASS}
     unknown = sorted(set(fields) - {f.name for f in dataclasses.fields(cls)})
     if unknown:
+        whose = "its code" if is_foreign(value[CLASS]) else "gm_jax (experiment.json says which)"
         raise UserError(
             f"{cls.__name__} has no field {unknown[0]}: the run was made by another version of "
-            "gm_jax (experiment.json says which)"
+            f"{whose}"
         )
     return cls(**fields)
 
 
-def _find_class(name: str) -> Any:
-    module, _, qualname = name.partition(":")
-    # Only our own modules are imported; others count where the caller has imported them already.
-    if module.split(".")[0] == "gm_jax":
-        try:
-            importlib.import_module(module)
-        except ImportError as error:
-            raise UserError(f"this version of gm_jax has no {module} ({error})") from error
-    if module not in sys.modules:
-        raise UserError(f"the run uses {name}: import {module} before opening it")
-    cls = getattr(sys.modules[module], qualname, None)
-    if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)):
-        raise UserError(f"{name} in experiment.json is no config class of this version")
-    return cls
+def load_json(path: Path, code: Code | None = None) -> dict[str, Any]:
+    """Reads an experiment.json: {"name", "experiment", "spec", "numerics", "versions", "commit"}.
 
-
-def load_json(path: Path) -> dict[str, Any]:
-    """Reads an experiment.json: {"name", "experiment", "spec", "versions", "commit"}.
+    Args:
+      path: of the file, in a run's folder.
+      code: that has the classes of somebody's own; None: what the run was trained with.
 
     Raises:
-      UserError: where the file is missing, is no JSON, or holds no experiment.
+      UserError: where the file is missing, is no JSON, or holds no experiment, or where a class of
+        somebody's own is not to be found.
     """
+    plain = read_json(path)
     try:
-        plain = json.loads(path.read_text())
-        experiment, spec = from_plain(plain["experiment"]), from_plain(plain["spec"])
-    except FileNotFoundError as error:
-        raise UserError(
-            f"{path.parent} is no run: it has no {path.name} (gm-jax train makes a run)"
-        ) from error
+        if code is None and _needs_code(plain):
+            code = find_code(plain["code"], path.parent)
+        experiment, spec = from_plain(plain["experiment"], code), from_plain(plain["spec"], code)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     except KeyError as error:
@@ -86,7 +80,64 @@ def load_json(path: Path) -> dict[str, Any]:
         raise _damaged(path, str(error)) from error
     if not isinstance(experiment, Experiment) or not isinstance(spec, DataSpec):
         raise _damaged(path, "it holds no experiment")
-    return {**plain, "experiment": experiment, "spec": spec}
+    return {"numerics": _EARLIEST_NUMERICS, **plain, "experiment": experiment, "spec": spec}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """An experiment.json as plain values.
+
+    Raises:
+      UserError: where the file is missing, or is no JSON object.
+    """
+    try:
+        plain = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{path.parent} is no run: it has no {path.name} (gm-jax train makes a run)"
+        ) from error
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
+    if not isinstance(plain, dict):
+        raise _damaged(path, "it holds no experiment")
+    return plain
+
+
+def code_for(experiment: Experiment) -> Code | None:
+    """The file that has an experiment's classes of somebody's own; None where all are of gm_jax.
+
+    It is None, too, for those of a notebook, which no file has.
+    """
+    names = {type(value): class_name(type(value)) for value in _dataclasses_in(experiment)}
+    own = [c for c, n in names.items() if is_foreign(n) and not n.startswith("__main__:")]
+    return code_of(own, experiment.name) if own else None
+
+
+def _dataclasses_in(value: Any) -> list[Any]:
+    if isinstance(value, list | tuple):
+        return [found for v in value for found in _dataclasses_in(v)]
+    if not dataclasses.is_dataclass(value):
+        return []
+    fields = [getattr(value, field.name) for field in dataclasses.fields(value)]
+    return [value, *_dataclasses_in(fields)]
+
+
+def _needs_code(plain: dict[str, Any]) -> bool:
+    """Whether a run has classes that only the file it was trained from can tell."""
+    if "code" not in plain:
+        return False
+    beside = {Path(name).parts[0].removesuffix(".py") for name in plain["code"]["digests"]}
+    modules = {name.partition(":")[0] for name in _class_names(plain) if is_foreign(name)}
+    return any(m.partition(".")[0] in beside or not find_modules(m) for m in modules)
+
+
+def _class_names(plain: Any) -> list[str]:
+    """The names of all classes in plain values."""
+    if isinstance(plain, list):
+        return [name for v in plain for name in _class_names(v)]
+    if not isinstance(plain, dict):
+        return []
+    here = [plain[CLASS]] if CLASS in plain else []
+    return [*here, *_class_names(list(plain.values()))]
 
 
 def _damaged(path: Path, reason: str) -> UserError:
@@ -97,7 +148,7 @@ def _damaged(path: Path, reason: str) -> UserError:
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:
     """Dotted paths at which two configs differ, with both values."""
-    if type(old) is not type(new):
+    if not _same_class(type(old), type(new)):
         return [f"{path} is {_short(old)} there and {_short(new)} here"]
     if dataclasses.is_dataclass(old):
         found = []
@@ -105,7 +156,20 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
             name = f"{path}.{field.name}" if path else field.name
             found += differences(getattr(old, field.name), getattr(new, field.name), name)
         return found
+    if isinstance(old, tuple) and len(old) == len(new) and any(map(dataclasses.is_dataclass, old)):
+        pairs = enumerate(zip(old, new, strict=True))
+        return [d for i, (a, b) in pairs for d in differences(a, b, f"{path}[{i}]")]
     return [] if old == new else [f"{path} is {_short(old)} there and {_short(new)} here"]
+
+
+def _same_class(old: type, new: type) -> bool:
+    """Whether they are one, or one that was defined again, as notebooks do."""
+    if old is new:
+        return True
+    if not (dataclasses.is_dataclass(old) and dataclasses.is_dataclass(new)):
+        return False
+    fields = [{f.name for f in dataclasses.fields(cls)} for cls in (old, new)]
+    return fields[0] == fields[1] and class_name(old) == class_name(new)
 
 
 def _short(value: Any) -> str:

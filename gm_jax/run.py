@@ -21,6 +21,8 @@ from gm_jax.data.split import Split
 from gm_jax.errors import UserError
 from gm_jax.evaluation.split import Figure
 from gm_jax.experiment import MAX_SEED, Experiment
+from gm_jax.experiment_code import read_code
+from gm_jax.experiment_file import resolve
 from gm_jax.functional.interpolation import lerp, slerp
 from gm_jax.model import (
     Encodes,
@@ -441,23 +443,30 @@ def default_folder(experiment: Experiment) -> Path:
     return Path("runs") / (experiment.name or "unnamed")
 
 
-def open_run(folder: str | Path, step: int | Literal["latest", "best"] | None = None) -> Run:
+def open_run(
+    folder: str | Path,
+    step: int | Literal["latest", "best"] | None = None,
+    experiment: str | Path | None = None,
+) -> Run:
     """A run from its folder.
 
     Args:
       folder: where it was trained.
       step: a step that has a checkpoint, "latest" or "best"; None: what the experiment evaluates.
+      experiment: file (or name of an experiment) that has the classes which are not of gm_jax;
+        None: the one the run was trained from, if it is still there as it was.
 
     Raises:
       UserError: where there is no run, no such checkpoint, or a damaged one.
     """
     path = Path(folder)
     run = RunFolder(path)
-    experiment, spec = run.load()
+    code = None if experiment is None else read_code(resolve(str(experiment)))[0]
+    loaded, spec = run.load(code)
     if not run.checkpoints.is_dir():
-        raise UserError(f"{path} has no checkpoint yet (gm-jax train {experiment.name} goes on)")
-    mesh = DataMesh(experiment.data.batch_size)
-    wanted = experiment.evaluation.checkpoint if step is None else step
-    checkpoints = Checkpoints(run.checkpoints, experiment.training.monitor_mode)
-    state = checkpoints.restore(wanted, abstract_state(experiment.model, spec), mesh)
-    return Run(path, experiment, state, mesh)
+        raise UserError(f"{path} has no checkpoint yet (gm-jax train {loaded.name} goes on)")
+    mesh = DataMesh(loaded.data.batch_size)
+    wanted = loaded.evaluation.checkpoint if step is None else step
+    checkpoints = Checkpoints(run.checkpoints, loaded.training.monitor_mode)
+    state = checkpoints.restore(wanted, abstract_state(loaded.model, spec), mesh)
+    return Run(path, loaded, state, mesh)

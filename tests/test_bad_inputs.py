@@ -449,9 +449,9 @@ CASES = {
         case(
             "sample runs/vae",
             "experiment.json",
-            "gm_jax.models.vae:VEA",
+            "gm_jax.models:VEA",
             "no config class",
-            given=recorded("models.vae:VAE", "models.vae:VEA"),
+            given=recorded("models:VAE", "models:VEA"),
             note="experiment.json names a class that is not there",
         ),
         case(

@@ -2,6 +2,8 @@
 
 import math
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -51,3 +53,40 @@ def test_it_draws_by_label_in_its_own_way(run):
     assert (run.sample(2, condition=3)[0] != cold[0]).any()
     with pytest.raises(gm_jax.UserError, match="temperature must be greater than 0"):
         run.sample(1, temperature=0.0)
+
+
+def test_it_is_stopped_and_resumed_from_python(run, tmp_path):
+    experiment = gm_jax.load(str(run.folder.parent / "mine" / "independent.py"))
+    experiment = experiment.replace(**{"data.limit": 24, "training.num_steps": 2})
+    gm_jax.fit(experiment, tmp_path / "run")
+    gm_jax.fit(experiment.replace(**{"training.num_steps": 4}), tmp_path / "run")
+    again = gm_jax.open(tmp_path / "run")
+    assert again.step == 4
+    assert again.sample(2).shape == (2, 8, 8, 1)
+    assert again.evaluate("test")["bits_per_dim"].n == 24
+
+
+def test_it_works_from_the_shell(tmp_path):
+    """Trained, stopped, resumed, sampled, evaluated, each in a process of its own."""
+    path = tmp_path / "mine" / "independent.py"
+    path.parent.mkdir()
+    path.write_text(FAMILY)
+    work = tmp_path / "work"
+    work.mkdir()
+
+    def gm(*args, code=0):
+        command = [sys.executable, "-c", "from gm_jax.cli import main; main()", *map(str, args)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=work, timeout=300)
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    train = ("train", path, "--data.limit", 24, "--data.batch-size", 8, "--run", "r")
+    train = (*train, "--model.optimizer.learning-rate", 0.1, "--evaluation.checkpoint", "best")
+    assert "step 2" in gm(*train, "--training.num-steps", 2)
+    assert "resumed at step 2" in gm(*train, "--training.num-steps", 4)
+    assert "8 images" in gm("sample", "r", "--num", 8, "--label", 3, "--temperature", 0.5)
+    path.write_text(FAMILY + "\n# Changed since.\n")
+    told = gm("evaluate", "r", code=2)
+    assert "independent.py has changed since the run was trained" in told
+    assert told.count("\n") == 1
+    assert "24 examples" in gm("evaluate", "r", "--experiment", path)

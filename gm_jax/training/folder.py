@@ -14,7 +14,14 @@ from gm_jax import __version__
 from gm_jax.data.spec import DataSpec
 from gm_jax.errors import UserError
 from gm_jax.experiment import Experiment
-from gm_jax.experiment_json import differences, load_json, to_plain
+from gm_jax.experiment_code import Code
+from gm_jax.experiment_json import (
+    code_for,
+    differences,
+    load_json,
+    read_json,
+    to_plain,
+)
 from gm_jax.whole_file import replacing
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -23,6 +30,7 @@ _LOCK = ".lock"
 
 # Fields that may change between two parts of one run: none of them enters an update.
 _OPERATIONAL = (
+    "model.sampling.",
     "training.",
     "evaluation.",
     "sharding.",
@@ -33,7 +41,11 @@ _OPERATIONAL = (
 
 @dataclasses.dataclass(frozen=True)
 class RunFolder:
-    """Paths in a run's folder. Nothing in it holds an absolute path: it can be moved."""
+    """Paths in a run's folder, which can be moved.
+
+    Nothing in it holds an absolute path but that of a file of somebody's own classes, which may be
+    given anew.
+    """
 
     path: Path
 
@@ -53,17 +65,20 @@ class RunFolder:
     def samples(self) -> Path:
         return self.path / "samples"
 
-    def load(self) -> tuple[Experiment, DataSpec]:
+    def load(self, code: Code | None = None) -> tuple[Experiment, DataSpec]:
         """The experiment of an existing run, and what its data were like.
 
         The data themselves need not be there: a run can be sampled anywhere.
+
+        Args:
+          code: that has the classes of somebody's own; None: what the run was trained with.
 
         Raises:
           UserError: where the folder is missing or holds no run.
         """
         if not self.path.is_dir():
             raise UserError(f"there is no run {self.path} (gm-jax train makes one)")
-        plain = load_json(self.experiment)
+        plain = load_json(self.experiment, code)
         return plain["experiment"], plain["spec"]
 
     def check(self, experiment: Experiment) -> None:
@@ -76,20 +91,34 @@ class RunFolder:
         if self.path.exists() and not self.path.is_dir():
             raise UserError(f"{self.path} is a file: give a folder with --run")
         if self.experiment.exists():
-            old = load_json(self.experiment)["experiment"]
-            if old.name != experiment.name:
+            name = read_json(self.experiment).get("name", "")
+            if name != experiment.name:
                 raise UserError(
-                    f"{self.path} holds a run of {old.name or 'another experiment'}, not of "
+                    f"{self.path} holds a run of {name or 'another experiment'}, not of "
                     f"{experiment.name or 'this one'}: give another folder with --run"
                 )
-            found = [d for d in differences(old, experiment) if not d.startswith(_OPERATIONAL)]
-            if found and self.has_checkpoint():
-                raise UserError(
-                    f"{self.path} holds a run that differs: {found[0]}: give another folder with "
-                    "--run, or remove this one"
-                )
+            self._check_resumption(load_json(self.experiment, code_for(experiment)), experiment)
         elif self.path.is_dir() and {p.name for p in self.path.iterdir()} - {_LOCK}:
             raise UserError(f"{self.path} is not empty and holds no run: give another --run folder")
+
+    def _check_resumption(self, old: dict[str, Any], experiment: Experiment) -> None:
+        """Raises UserError where updates would not go on as they began."""
+        if not self.has_checkpoint():
+            return
+        found = differences(old["experiment"], experiment)
+        found = [d for d in found if not d.startswith(_OPERATIONAL)]
+        if found:
+            raise UserError(
+                f"{self.path} holds a run that differs: {found[0]}: give another folder with "
+                "--run, or remove this one"
+            )
+        numerics = experiment.model.numerics
+        if old["numerics"] != numerics:
+            raise UserError(
+                f"{self.path} was trained by version {old['numerics']} of the updates of "
+                f"{type(experiment.model).__name__}, and this is version {numerics}: train anew in "
+                "another folder with --run; to sample and to evaluate it still works"
+            )
 
     def has_checkpoint(self) -> bool:
         """Whether anything was saved, be it damaged."""
@@ -109,12 +138,15 @@ class RunFolder:
             "name": experiment.name,
             "experiment": to_plain(experiment),
             "spec": to_plain(spec),
+            "numerics": experiment.model.numerics,
             "versions": {
                 "gm_jax": __version__,
                 **{package: importlib.metadata.version(package) for package in _PACKAGES},
             },
             "commit": _git_commit(),
         }
+        if code := code_for(experiment):
+            record["code"] = code.record()
         write_atomically(self.experiment, json.dumps(record, indent=2) + "\n")
 
 
