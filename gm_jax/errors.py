@@ -53,6 +53,14 @@ def check_fraction(config: object, *fields: str) -> None:
             raise ConfigError(f"{_where(config, field)} must be in [0, 1), not {value}")
 
 
+def check_parts(config: object, *fields: str) -> None:
+    """Raises ConfigError unless the named fields lie in [0, 1) and leave a part of 1 over."""
+    check_fraction(config, *fields)
+    if sum(getattr(config, field) for field in fields) >= 1:
+        *others, last = fields
+        raise ConfigError(f"{_where(config, ', '.join(others))} and {last} must sum to less than 1")
+
+
 def check_literals(config: object) -> None:
     """Raises ConfigError unless every field that is a Literal has one of its values.
 

@@ -9,6 +9,7 @@ import hashlib
 
 import flax.struct
 import jax
+import numpy as np
 
 PHASES = ("init", "data", "train", "eval", "sample")
 
@@ -16,6 +17,11 @@ PHASES = ("init", "data", "train", "eval", "sample")
 def stable_hash(name: str) -> int:
     """The first 4 bytes of sha1(name) as an unsigned integer."""
     return int.from_bytes(hashlib.sha1(name.encode()).digest()[:4], "big")
+
+
+def numpy_generator(seed: int, *names: str) -> np.random.Generator:
+    """NumPy's generator for the draw of these names: for data that are made on the host."""
+    return np.random.default_rng([seed, *map(stable_hash, names)])
 
 
 class Rngs(flax.struct.PyTreeNode):

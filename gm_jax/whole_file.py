@@ -7,6 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file whole or not at all, also should the machine stop."""
+    with replacing(path) as aside, aside.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A file to write to instead of `path`, whose name it gets when the block ends well.

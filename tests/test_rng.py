@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gm_jax.rng import Rngs, rngs_from_seed, stable_hash
+from gm_jax.rng import Rngs, numpy_generator, rngs_from_seed, stable_hash
 
 
 def test_the_hash_is_that_of_sha1_and_never_changes():
@@ -42,3 +42,14 @@ def test_steps_may_be_traced():
     for step in range(3):
         expected = jax.random.normal(rngs.at("train", step)("z"), (2,))
         chex.assert_trees_all_equal(draw(rngs, jnp.int32(step)), expected)
+
+
+def test_numpys_draws_never_change():
+    """Sets that are made on the host are functions of the seed, the split and the draw."""
+    drawn = numpy_generator(3, "train", "noise").integers(0, 1000, 4)
+    seed = [3, stable_hash("train"), stable_hash("noise")]
+    np.testing.assert_array_equal(drawn, np.random.default_rng(seed).integers(0, 1000, 4))
+    np.testing.assert_array_equal(drawn, [27, 756, 737, 775])
+    others = [(4, "train", "noise"), (3, "test", "noise"), (3, "train", "modes"), (3, "train")]
+    for names in others:
+        assert (numpy_generator(*names).integers(0, 1000, 4) != drawn).any()

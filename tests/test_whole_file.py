@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from gm_jax.whole_file import replacing
+from gm_jax.whole_file import replacing, write_text
 
 
 def test_a_file_is_replaced_whole(tmp_path):
@@ -60,7 +60,7 @@ def test_two_writers_of_one_file_do_not_mix(tmp_path):
 WRITER = """
 import sys
 from pathlib import Path
-from gm_jax.whole_file import replacing
+from gm_jax.whole_file import replacing, write_text
 for _ in range(200):
     with replacing(Path(sys.argv[1])) as aside:
         aside.write_text(sys.argv[2] * 10_000)
@@ -76,4 +76,12 @@ def test_readers_never_see_a_part(tmp_path):
         seen.add(path.read_text())
     assert [writer.wait() for writer in writers] == [0, 0]
     assert seen <= {"a" * 10_000, "b" * 10_000}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_text_is_written_whole(tmp_path):
+    path = tmp_path / "record.json"
+    for text in ("old\n", "new, and ünlike\n"):
+        write_text(path, text)
+        assert path.read_text() == text
     assert list(tmp_path.iterdir()) == [path]

@@ -18,7 +18,11 @@ it, by their names.
 
 
 class Examples(abc.ABC):
-    """A split of a source: a sequence of examples with random access, safe to read from threads."""
+    """A split of a source: a sequence of examples with random access, safe to read from threads.
+
+    A class derived from it has `__len__`, and `__getitem__` or `take`: each has the other for a
+    default.
+    """
 
     fingerprint: str | None = None
     """Changes when the examples do; None where reading them is so quick that none is needed."""
@@ -26,8 +30,13 @@ class Examples(abc.ABC):
     @abc.abstractmethod
     def __len__(self) -> int: ...
 
-    @abc.abstractmethod
-    def __getitem__(self, index: int) -> Example: ...
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__getitem__ is Examples.__getitem__ and cls.take is Examples.take:
+            raise TypeError(f"{cls.__name__} needs __getitem__ or take: each calls the other")
+
+    def __getitem__(self, index: int) -> Example:
+        return self.take([index])[0]
 
     def take(self, indices: Sequence[int]) -> list[Example]:
         """The examples at `indices`; for sources that read many at once faster than one by one."""
@@ -86,10 +95,6 @@ class ArrayExamples(Examples):
 
     def __getitem__(self, index: int) -> Example:
         return {name: array[index] for name, array in self._arrays.items()}
-
-    def take(self, indices: Sequence[int]) -> list[Example]:
-        """The examples at `indices`; for sources that read many at once faster than one by one."""
-        return [self[i] for i in indices]
 
     def load(self, start: int, stop: int) -> dict[str, np.ndarray]:
         return {name: array[start:stop] for name, array in self._arrays.items()}

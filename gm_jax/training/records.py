@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gm_jax.whole_file import replacing
+from gm_jax.whole_file import write_text
 
 METRICS = "metrics.jsonl"
 
@@ -105,5 +105,4 @@ def _mend(path: Path, last_step: int | None) -> None:
     text = "".join(json.dumps(r) + "\n" for r in kept)
     if text == path.read_text():
         return
-    with replacing(path) as aside:
-        aside.write_text(text)
+    write_text(path, text)

@@ -199,3 +199,26 @@ def test_transforms_are_refused(transform, spec):
 def test_sources_as_json(source):
     data = Data(source=source, train="train", valid="validation")
     assert from_plain(json.loads(json.dumps(to_plain(data)))) == data
+
+
+def test_examples_many_at_once_are_had_one_by_one():
+    class Many(Examples):
+        def __len__(self):
+            return 5
+
+        def take(self, indices):
+            return [{"image": np.full((2, 2, 1), i, np.uint8)} for i in indices]
+
+    assert Many()[3]["image"].max() == 3
+    np.testing.assert_array_equal(Many().load(1, 3)["image"][:, 0, 0, 0], [1, 2])
+
+
+def test_examples_need_a_way_to_be_read():
+    with pytest.raises(TypeError, match="Misspelt needs __getitem__ or take"):
+
+        class Misspelt(Examples):
+            def __len__(self):
+                return 5
+
+            def takes(self, indices):
+                return []

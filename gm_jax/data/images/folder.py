@@ -24,8 +24,8 @@ from gm_jax.data.store.tfds import PreparedExamples, prepared_spec
 from gm_jax.errors import (
     ConfigError,
     UserError,
-    check_fraction,
     check_literals,
+    check_parts,
     check_positive,
 )
 
@@ -128,13 +128,11 @@ def check_image_fields(config: object) -> None:
     """Checks the fields that `ImageFolder` and `ImageData` have in common; raises ConfigError."""
     check_literals(config)
     check_positive(config, "size")
-    check_fraction(config, "valid_fraction", "test_fraction")
+    check_parts(config, "valid_fraction", "test_fraction")
     name = type(config).__name__
     background = config.background  # type: ignore[attr-defined]
     if len(background) != 3 or not all(v in range(256) for v in background):
         raise ConfigError(f"{name}.background must be three numbers 0 to 255, not {background}")
-    if config.valid_fraction + config.test_fraction >= 1:  # type: ignore[attr-defined]
-        raise ConfigError(f"{name}.valid_fraction and test_fraction must sum to less than 1")
 
 
 def find_path(path: pathlib.Path | str) -> pathlib.Path:

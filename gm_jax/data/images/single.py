@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from gm_jax.data.pixels import to_mode, to_pixels
 from gm_jax.data.spec import DataSpec
 from gm_jax.errors import UserError
-
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
 def read_images(paths: Sequence[Path], spec: DataSpec) -> np.ndarray:
@@ -24,7 +23,7 @@ def read_images(paths: Sequence[Path], spec: DataSpec) -> np.ndarray:
     for path in paths:
         try:
             with Image.open(path) as file:
-                image = np.asarray(file.convert(_MODES[channels]), np.uint8)
+                image = to_pixels(to_mode(file, channels))
         except FileNotFoundError as error:
             raise UserError(f"there is no image {path}") from error
         except IsADirectoryError as error:
@@ -36,6 +35,6 @@ def read_images(paths: Sequence[Path], spec: DataSpec) -> np.ndarray:
                 f"{path} is {image.shape[1]}x{image.shape[0]}, but the run was trained on "
                 f"{width}x{height}: resize it first"
             )
-        images.append(image.reshape(spec.shape))
+        images.append(image)
     levels = np.stack(images).astype(np.int64) * spec.num_levels // 256
     return levels.astype(np.uint8)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from gm_jax.data.pixels import middle
+
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # no EPS or the like, which can run programs
 _WIDE = ("I", "I;16", "I;16L", "I;16B", "I;16N")  # 16 bits of grey
 
@@ -34,9 +36,7 @@ def decode_square(content: bytes, size: int, crop: bool, background: tuple[int, 
         file.load()
         image = _in_colour(_upright(file), background)
     if crop:
-        side = min(image.size)
-        left, top = (image.width - side) // 2, (image.height - side) // 2
-        image = image.crop((left, top, left + side, top + side))
+        image = middle(image, min(image.size))
     pixels = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
     grey = (pixels == pixels[..., :1]).all()
     return pixels[..., :1] if grey else pixels

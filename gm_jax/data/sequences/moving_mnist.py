@@ -1,7 +1,7 @@
 """Moving MNIST: digits that bounce in a box, made on the fly."""
 
 import dataclasses
-import re
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +13,7 @@ from gm_jax.data.split import Split
 from gm_jax.data.store.split_expressions import split_indices
 from gm_jax.data.store.tfds import Tfds
 from gm_jax.errors import ConfigError, check_not_negative, check_positive
-from gm_jax.rng import stable_hash
+from gm_jax.rng import numpy_generator
 
 # The digits of each split; those to choose a model by are seen neither in training nor in the test.
 _DIGITS = {"train": "train[:90%]", "validation": "train[90%:]", "test": "test"}
@@ -75,7 +75,7 @@ class MovingMnist(Source):
 
     def open(self, split: str) -> Examples:
         sizes = {"train": self.num_train, "validation": self.num_validation, "test": self.num_test}
-        parts = split_indices(re.sub(r"\bvalid\b", "validation", split), sizes)
+        parts = split_indices(split, sizes)
         spec = self.spec
         pieces, offset = [], 0
         digits = []
@@ -114,10 +114,7 @@ class MovingMnist(Source):
           Their digits [num, D], and the digits' upper left corners, row and column, in every frame,
           [num, N + M, D, 2].
         """
-
-        def stream(name: str) -> np.random.Generator:
-            return np.random.default_rng([self.seed, stable_hash(split), stable_hash(name)])
-
+        stream = functools.partial(numpy_generator, self.seed, split)
         which = stream("digits").integers(0, num_digits, (num, self.num_digits))
         start = stream("start").uniform(0, 1, (num, self.num_digits, 2))
         angle = stream("angle").uniform(0, 2 * np.pi, (num, self.num_digits))
@@ -164,9 +161,6 @@ class _Bouncing(Examples):
 
     def __len__(self) -> int:
         return len(self._which)
-
-    def __getitem__(self, index: int) -> Example:
-        return self.take([index])[0]
 
     def take(self, indices: Sequence[int]) -> list[Example]:
         which = self._which[np.asarray(indices, int)]  # [n, D]

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import hashlib
 import pathlib
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Literal
@@ -18,7 +17,7 @@ from gm_jax.data.sequences.sevir_files import SevirFiles
 from gm_jax.data.source import Example, Examples, Source
 from gm_jax.data.spec import DataSpec, Extra
 from gm_jax.data.store.split_expressions import split_indices
-from gm_jax.errors import ConfigError, UserError, check_fraction, check_literals, check_positive
+from gm_jax.errors import UserError, check_literals, check_parts, check_positive
 
 FRAME_SECONDS = 300.0
 """Between two frames."""
@@ -76,9 +75,7 @@ class Sevir(Source):
         object.__setattr__(self, "path", str(self.path))
         check_literals(self)
         check_positive(self, "size", "context", "targets", "stride")
-        check_fraction(self, "valid_fraction", "test_fraction")
-        if self.valid_fraction + self.test_fraction >= 1:
-            raise ConfigError("Sevir.valid_fraction and test_fraction must sum to less than 1")
+        check_parts(self, "valid_fraction", "test_fraction")
 
     @property
     def spec(self) -> DataSpec:
@@ -89,7 +86,7 @@ class Sevir(Source):
         starts = self._starts(files)
         members = self._members(files)
         sizes = {name: len(ids) * len(starts) for name, ids in members.items()}
-        parts = split_indices(re.sub(r"\bvalid\b", "validation", split), sizes)
+        parts = split_indices(split, sizes)
         found = []
         for name, indices in parts:
             events, places = np.divmod(indices, len(starts))
@@ -184,9 +181,6 @@ class _Frames(Examples):
 
     def __len__(self) -> int:
         return len(self._found)
-
-    def __getitem__(self, index: int) -> Example:
-        return self.take([index])[0]
 
     def take(self, indices: Sequence[int]) -> list[Example]:
         wanted: dict[str, list[tuple[int, int]]] = defaultdict(list)

@@ -1,11 +1,12 @@
 """Small synthetic files in SEVIR's layout, for demonstrations and tests without a download."""
 
+import functools
 import pathlib
 
 import numpy as np
 
 from gm_jax.data.sequences.vortex import draw_vortices, render
-from gm_jax.rng import stable_hash
+from gm_jax.rng import numpy_generator
 
 _STORED = {"vis": np.int16, "ir069": np.int16, "ir107": np.int16, "vil": np.uint8}
 
@@ -33,9 +34,7 @@ def write_synthetic_sevir(
     """
     import h5py
 
-    def stream(name: str) -> np.random.Generator:
-        return np.random.default_rng([seed, stable_hash(name)])
-
+    stream = functools.partial(numpy_generator, seed)
     storms = draw_vortices(stream, num_events, 1800.0)
     low_clouds = draw_vortices(lambda name: stream(f"low {name}"), num_events, 1800.0)
     times = 300.0 * (np.arange(num_frames) - num_frames / 2)

@@ -6,10 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from gm_jax.data.images.preparation import unreadable_reason
+from gm_jax.data.pixels import middle, to_mode, to_pixels
 from gm_jax.data.sequences.storm_files import StormFiles
 from gm_jax.errors import UserError
-
-_MODES = {1: "L", 3: "RGB"}
 
 
 class Cut(NamedTuple):
@@ -51,7 +50,7 @@ def decode_frame(path: pathlib.Path, cut: Cut) -> np.ndarray:
 
     try:
         with Image.open(path, formats=("JPEG", "PNG")) as file:
-            image = file.convert(_MODES[cut.channels])
+            image = to_mode(file, cut.channels)
     except Exception as error:  # whatever a decoder makes of damaged bytes
         reason = getattr(error, "strerror", None) or unreadable_reason(error)
         raise UserError(f"{path} cannot be read ({reason}): mend it") from error
@@ -59,12 +58,10 @@ def decode_frame(path: pathlib.Path, cut: Cut) -> np.ndarray:
     if side is not None:
         if side > min(image.size):
             raise UserError(f"crop {side} is larger than {path}, {image.width}x{image.height}")
-        left, top = (image.width - side) // 2, (image.height - side) // 2
-        image = image.crop((left, top, left + side, top + side))
+        image = middle(image, side)
     if cut.size is not None:
         image = image.resize((cut.size, cut.size), Image.Resampling.BILINEAR)
-    pixels = np.asarray(image)
-    return pixels.reshape(*pixels.shape[:2], cut.channels)
+    return to_pixels(image)
 
 
 def check_same_size(

@@ -3,10 +3,7 @@
 import dataclasses
 import io
 import json
-import os
 import pathlib
-import shutil
-import tempfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +12,7 @@ import numpy as np
 from gm_jax.data.images.preparation import hold, map_in_threads, progress_bar, to_png
 from gm_jax.data.sequences.storm_files import Storm
 from gm_jax.data.sequences.storm_frames import Cut, check_same_size, decode_frame
+from gm_jax.data.store.making import making
 from gm_jax.data.store.prepared import one_line
 from gm_jax.errors import UserError
 
@@ -46,10 +44,11 @@ def prepare_storms(
         return to_png(pixels)
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = pathlib.Path(tempfile.mkdtemp(prefix=".preparing-", dir=target.parent))
-    try:
+    with making(target.parent, target.name, lambda: PreparedStorms.exists(target)) as aside:
+        folder = aside / target.name
+        folder.mkdir()
         # One frame a group: they are read at random.
-        writer = array_record_module.ArrayRecordWriter(str(aside / _RECORDS), "group_size:1")
+        writer = array_record_module.ArrayRecordWriter(str(folder / _RECORDS), "group_size:1")
         try:
             with progress_bar(path.name, len(paths)) as advance:
                 for png in map_in_threads(encode, paths):
@@ -58,14 +57,7 @@ def prepare_storms(
         finally:
             writer.close()
         table = {"shape": first[1].shape, "storms": [dataclasses.asdict(s) for s in storms]}
-        (aside / _TABLE).write_text(json.dumps(table))
-        try:
-            os.rename(aside, target)
-        except OSError:
-            if not (target / _TABLE).exists():
-                raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        (folder / _TABLE).write_text(json.dumps(table))
 
 
 class PreparedStorms:

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import hashlib
 import pathlib
-import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -27,10 +26,9 @@ from gm_jax.data.spec import DataSpec, Extra
 from gm_jax.data.store.places import cache_dir
 from gm_jax.data.store.split_expressions import split_indices
 from gm_jax.errors import (
-    ConfigError,
     UserError,
-    check_fraction,
     check_literals,
+    check_parts,
     check_positive,
 )
 
@@ -77,9 +75,7 @@ class Storms(Source):
         object.__setattr__(self, "path", str(self.path))
         check_literals(self)
         check_positive(self, "context", "targets", "size", "crop", "stride")
-        check_fraction(self, "valid_fraction", "test_fraction")
-        if self.valid_fraction + self.test_fraction >= 1:
-            raise ConfigError("Storms.valid_fraction and test_fraction must sum to less than 1")
+        check_parts(self, "valid_fraction", "test_fraction")
 
     @property
     def spec(self) -> DataSpec:
@@ -89,7 +85,7 @@ class Storms(Source):
         prepared = self._prepared()
         windows = self._windows(prepared)
         sizes = {name: len(starts) for name, starts in windows.items()}
-        parts = split_indices(re.sub(r"\bvalid\b", "validation", split), sizes)
+        parts = split_indices(split, sizes)
         starts = np.concatenate([windows[name][indices] for name, indices in parts])
         winds = any(extra.name == "wind_speed" for extra in self._spec(prepared).extras)
         return _Windows(prepared, starts, self.context, self.targets, winds)
@@ -182,9 +178,6 @@ class _Windows(Examples):
 
     def __len__(self) -> int:
         return len(self._starts)
-
-    def __getitem__(self, index: int) -> Example:
-        return self.take([index])[0]
 
     def take(self, indices: Sequence[int]) -> list[Example]:
         numbers = self._starts[np.asarray(indices, int), None] + np.arange(self._length)

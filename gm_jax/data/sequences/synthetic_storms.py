@@ -1,7 +1,7 @@
 """Storms whose future is known: irregular sequences of a vortex that follows an analytic law."""
 
 import dataclasses
-import re
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,8 +12,8 @@ from gm_jax.data.sequences.vortex import Vortices, draw_vortices, render
 from gm_jax.data.source import Example, Examples, Source
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.store.split_expressions import split_indices
-from gm_jax.errors import ConfigError, check_not_negative, check_positive
-from gm_jax.rng import stable_hash
+from gm_jax.errors import check_fraction, check_not_negative, check_positive
+from gm_jax.rng import numpy_generator
 
 _LEADS = {"test_half": 0.5, "test_double": 2.0}
 
@@ -60,10 +60,7 @@ class SyntheticStorms(Source):
         check_positive(self, "num_train", "num_validation", "num_test")
         check_positive(self, "frame_interval", "interval_scale", "lead_scale")
         check_not_negative(self, "seed")
-        if not 0 <= self.irregularity < 1:
-            raise ConfigError(
-                f"SyntheticStorms.irregularity must be in [0, 1), not {self.irregularity}"
-            )
+        check_fraction(self, "irregularity")
 
     @property
     def spec(self) -> DataSpec:
@@ -110,7 +107,7 @@ class SyntheticStorms(Source):
         numbers = {"train": self.num_train, "validation": self.num_validation}
         numbers.update(dict.fromkeys(("test", *_LEADS), self.num_test))
         sizes = {name: num * self.windows for name, num in numbers.items()}
-        parts = split_indices(re.sub(r"\bvalid\b", "validation", split), sizes)
+        parts = split_indices(split, sizes)
         found = [self._draw(name, numbers[name], indices) for name, indices in parts]
         storms, origins, times = zip(*found, strict=True)
         joined = {
@@ -122,10 +119,7 @@ class SyntheticStorms(Source):
     def _draw(self, split: str, num: int, indices: np.ndarray) -> tuple[Any, Any, Any]:
         """As `_find`, for the examples at `indices` of one split of `num` storms."""
         drawn = "test" if split in _LEADS else split
-
-        def stream(name: str) -> np.random.Generator:
-            return np.random.default_rng([self.seed, stable_hash(drawn), stable_hash(name)])
-
+        stream = functools.partial(numpy_generator, self.seed, drawn)
         storms = draw_vortices(stream, num, self.frame_interval)
         length = self.context + self.targets
         spread = stream("times").uniform(-1, 1, (num, length + self.windows - 2))
@@ -153,9 +147,6 @@ class _Rendered(Examples):
 
     def __len__(self) -> int:
         return len(self._times)
-
-    def __getitem__(self, index: int) -> Example:
-        return self.take([index])[0]
 
     def take(self, indices: Sequence[int]) -> list[Example]:
         chosen = np.asarray(indices, int)

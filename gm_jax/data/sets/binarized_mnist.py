@@ -2,7 +2,6 @@
 
 import dataclasses
 import pathlib
-import re
 import zipfile
 
 import numpy as np
@@ -11,7 +10,7 @@ from gm_jax.data.source import ArrayExamples, Examples, Source
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.store.places import data_dirs
 from gm_jax.data.store.prepared import find_prepared
-from gm_jax.data.store.split_expressions import split_indices
+from gm_jax.data.store.split_expressions import full_names, split_indices
 from gm_jax.data.store.tfds import PreparedExamples
 from gm_jax.errors import UserError
 
@@ -33,7 +32,7 @@ class BinarizedMnist(Source):
         return DataSpec((28, 28, 1), num_levels=2)
 
     def open(self, split: str) -> Examples:
-        split = re.sub(r"\bvalid\b", "validation", split)
+        split = full_names(split)
         prepared = find_prepared("binarized_mnist")
         if prepared is not None and prepared.file_format == "array_record":
             return PreparedExamples(prepared, split, num_levels=2)

@@ -1,8 +1,8 @@
 """Points on a line or in the plane, from mixtures of Gaussians that are known."""
 
 import dataclasses
+import functools
 import math
-import re
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from gm_jax.data.source import ArrayExamples, Examples, Source
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.store.split_expressions import split_indices
 from gm_jax.errors import ConfigError, check_not_negative, check_positive
-from gm_jax.rng import stable_hash
+from gm_jax.rng import numpy_generator
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class ToyPoints(Source):
 
     def open(self, split: str) -> Examples:
         sizes = {"train": self.num_train, "validation": self.num_validation, "test": self.num_test}
-        parts = split_indices(re.sub(r"\bvalid\b", "validation", split), sizes)
+        parts = split_indices(split, sizes)
         points, labels = zip(
             *(self._draw(name, indices, sizes[name]) for name, indices in parts), strict=True
         )
@@ -54,10 +54,7 @@ class ToyPoints(Source):
 
     def _draw(self, split: str, indices: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
         """The points at `indices` of a split, float32 [n, 1, 1, D], and their modes, int32 [n]."""
-
-        def stream(name: str) -> np.random.Generator:
-            return np.random.default_rng([self.seed, stable_hash(split), stable_hash(name)])
-
+        stream = functools.partial(numpy_generator, self.seed, split)
         num_dims = self.centers.shape[1]
         modes = self._draw_modes(stream("modes"), size)[indices]
         noise = stream("noise").standard_normal((size, num_dims), np.float32)[indices]

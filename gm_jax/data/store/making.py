@@ -5,20 +5,21 @@ import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from gm_jax.data.store.prepared import find_prepared
 
 
 @contextlib.contextmanager
-def preparing(target: pathlib.Path, name: str) -> Iterator[pathlib.Path]:
-    """A folder to prepare the dataset `name` in, which becomes `target`/`name` at the end.
+def making(target: pathlib.Path, name: str, is_made: Callable[[], bool]) -> Iterator[pathlib.Path]:
+    """A folder to make something called `name` in, which becomes `target`/`name` at the end.
 
     Several processes may do so at once: the first one wins.
 
     Args:
       target: where it is to be; must be there.
-      name: of the dataset, with its configuration if it has any.
+      name: of what is made; may have "/" in it.
+      is_made: whether another process has made it.
 
     Yields:
       A folder inside `target` that is removed at the end, whatever happens.
@@ -30,7 +31,12 @@ def preparing(target: pathlib.Path, name: str) -> Iterator[pathlib.Path]:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             os.rename(aside / name, target / name)
         except OSError:
-            if find_prepared(name, dirs=(target,)) is None:
+            if not is_made():
                 raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def preparing(target: pathlib.Path, name: str) -> contextlib.AbstractContextManager[pathlib.Path]:
+    """As `making`, of the dataset `name`, with its configuration if it has any."""
+    return making(target, name, lambda: find_prepared(name, dirs=(target,)) is not None)

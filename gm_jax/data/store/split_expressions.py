@@ -1,15 +1,22 @@
 """TFDS split expressions ("train[:90%]+test[:100]") for data that TFDS does not hold."""
 
+import re
+
 import numpy as np
 
 from gm_jax.errors import UserError
+
+
+def full_names(expression: str) -> str:
+    """The expression with "validation" where it says "valid": our own sources take both."""
+    return re.sub(r"\bvalid\b", "validation", expression)
 
 
 def split_indices(expression: str, sizes: dict[str, int]) -> list[tuple[str, np.ndarray]]:
     """The positions in each split that an expression picks out, in order.
 
     Args:
-      expression: as in `tfds.load(split=...)`.
+      expression: as in `tfds.load(split=...)`, or with "valid" for "validation".
       sizes: the number of examples of each split.
 
     Returns:
@@ -25,7 +32,7 @@ def split_indices(expression: str, sizes: dict[str, int]) -> list[tuple[str, np.
         for name, size in sizes.items()
     }
     try:
-        parts = tfds.core.ReadInstruction.from_spec(expression).to_absolute(infos)
+        parts = tfds.core.ReadInstruction.from_spec(full_names(expression)).to_absolute(infos)
     except (ValueError, KeyError, AssertionError, NotImplementedError) as error:
         raise bad_split(expression, sizes) from error
     return [

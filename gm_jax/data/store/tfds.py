@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from gm_jax.data.pixels import MODES, to_mode, to_pixels
 from gm_jax.data.source import Example, Examples, Source
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.store.prepared import Prepared, damaged, open_builder, require_prepared
 from gm_jax.data.store.split_expressions import bad_split
 from gm_jax.errors import UserError
-
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
 class PreparedExamples(Examples):
@@ -45,9 +44,6 @@ class PreparedExamples(Examples):
     def __len__(self) -> int:
         return self._length
 
-    def __getitem__(self, index: int) -> Example:
-        return self.take([index])[0]
-
     def take(self, indices: Sequence[int]) -> list[Example]:
         try:
             # Many at once: array_record then takes a twentieth of the time for each.
@@ -59,9 +55,7 @@ class PreparedExamples(Examples):
         from PIL import Image
 
         with Image.open(io.BytesIO(record["image"])) as file:
-            image = np.asarray(file.convert(_MODES[self._spec.shape[-1]]))
-        if image.ndim == 2:  # [H, W]
-            image = image[..., None]
+            image = to_pixels(to_mode(file, self._spec.shape[-1]))
         example: dict[str, Any] = {"image": image}
         if self._spec.num_classes is not None:
             example["label"] = int(record["label"])
@@ -96,7 +90,7 @@ def prepared_spec(prepared: Prepared, num_levels: int = 256) -> DataSpec:
             f"(it has: {', '.join(features)})"
         )
     height, width, channels = image.shape
-    if channels not in _MODES:
+    if channels not in MODES:
         raise UserError(f"{prepared.name} cannot be used: its images have {channels} channels")
     label = features.get("label")
     if label is not None and not isinstance(label, tfds.features.ClassLabel):

@@ -1,0 +1,37 @@
+"""Folders that are there whole or not at all, also where several processes make the same one."""
+
+import pytest
+
+from gm_jax.data.store.making import making
+
+
+def make(folder, text, is_made, meanwhile=lambda: None):
+    with making(folder, "set/one", is_made) as aside:
+        (aside / "set" / "one").mkdir(parents=True)
+        (aside / "set" / "one" / "file").write_text(text)
+        assert not (folder / "set" / "one").exists()
+        meanwhile()
+
+
+def test_what_is_made_is_there_at_the_end_and_nothing_else(tmp_path):
+    make(tmp_path, "mine", lambda: False)
+    assert (tmp_path / "set" / "one" / "file").read_text() == "mine"
+    assert [p.name for p in tmp_path.iterdir()] == ["set"]
+
+
+def test_the_first_process_wins(tmp_path):
+    make(tmp_path, "late", lambda: True, lambda: make(tmp_path, "first", lambda: False))
+    assert (tmp_path / "set" / "one" / "file").read_text() == "first"
+    assert [p.name for p in tmp_path.iterdir()] == ["set"]
+
+
+def test_what_is_in_the_way_and_is_not_it_is_an_error(tmp_path):
+    (tmp_path / "set" / "one").mkdir(parents=True)
+    (tmp_path / "set" / "one" / "other").write_text("")
+
+    with (
+        pytest.raises(OSError, match="not empty"),
+        making(tmp_path, "set/one", lambda: False) as aside,
+    ):
+        (aside / "set" / "one").mkdir(parents=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["set"]
