@@ -1,6 +1,7 @@
 """`gm-jax forecast`, and figures by lead time."""
 
 import json
+import math
 
 import jax
 import numpy as np
@@ -11,7 +12,8 @@ from gm_jax import cli, commands, forecast_commands
 from gm_jax.data import Data, Sevir, SyntheticStorms
 from gm_jax.data.sequences.sevir_writer import write_synthetic_sevir
 from gm_jax.errors import UserError
-from gm_jax.evaluation.forecasts import evaluate_lead_times, plot_lead_times
+from gm_jax.evaluation.forecasts import LeadTimes, evaluate_lead_times, plot_lead_times
+from gm_jax.evaluation.split import Figure
 from gm_jax.experiment import Experiment
 from gm_jax.forecast_commands import parse_times, question_of_folder, questions_of_split
 from gm_jax.functional.forecast_losses import ForecastLoss
@@ -231,3 +233,9 @@ def test_what_cannot_forecast_says_so(run, tmp_path, monkeypatch):
         typed(monkeypatch, images, "forecast r")
     with pytest.raises(UserError, match="Autoencoder can't forecast"):
         evaluate_lead_times(images)
+
+
+def test_what_is_not_finite_is_null_in_json():
+    rows = {"csi_16": tuple(Figure(v, "estimate", 3, 0.0) for v in (math.nan, 0.5, math.inf))}
+    found = LeadTimes((600.0, 1200.0, 1800.0), {"model": rows}).plain()
+    assert found == {"seconds": [600.0, 1200.0, 1800.0], "model": {"csi_16": [None, 0.5, None]}}

@@ -18,6 +18,7 @@ from gm_jax.model import Forecasts
 from gm_jax.models.forecasting import frame_figures
 from gm_jax.rng import Rngs
 from gm_jax.run import Run
+from gm_jax.strict_json import finite
 from gm_jax.viz.strips import spoken_time
 from gm_jax.whole_file import replacing
 
@@ -55,15 +56,12 @@ class LeadTimes:
         return lines
 
     def plain(self) -> dict[str, Any]:
-        """For JSON: {"seconds": [M], method: {name: [M]}}, with None for NaN."""
+        """For JSON: {"seconds": [M], method: {name: [M]}}, with None for what is not finite."""
         values = {
-            method: {
-                name: [None if math.isnan(f.value) else f.value for f in row]
-                for name, row in figures.items()
-            }
+            method: {name: [f.value for f in row] for name, row in figures.items()}
             for method, figures in self.figures.items()
         }
-        return {"seconds": list(self.seconds), **values}
+        return {"seconds": list(self.seconds), **finite(values)}
 
 
 def evaluate_lead_times(run: Run, split: str = "test") -> LeadTimes:

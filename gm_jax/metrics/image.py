@@ -11,6 +11,10 @@ Array = jax.Array
 # Probabilities are kept this far from 0 and 1 before a logarithm, as in Keras: at most 16.1 nats.
 _EPSILON = 1e-7
 
+MAX_PSNR = 100.0
+"""Decibels that equal images are given, as x264 gives them: more than any others of 256 levels and
+fewer than 150,000 values have, whose least difference is one level of one value."""
+
 
 def mse(prediction: Array, target: Array) -> Array:
     """Mean squared error over all values of an example.
@@ -70,7 +74,9 @@ def kld(prediction: Array, target: Array) -> Array:
 
 
 def psnr(prediction: Array, target: Array, data_range: float = 1.0) -> Array:
-    """Peak signal-to-noise ratio, 10 log10(data_range^2 / mse).
+    """Peak signal-to-noise ratio, 10 log10(data_range^2 / mse), at most `MAX_PSNR`.
+
+    Bounded, because one equal pair would make a mean over many infinite.
 
     Args:
       prediction: [B, ...].
@@ -78,13 +84,14 @@ def psnr(prediction: Array, target: Array, data_range: float = 1.0) -> Array:
       data_range: largest value minus smallest value that an image can have.
 
     Returns:
-      Decibels, [B]; infinite where the two are equal, so that a mean over such examples is too.
+      Decibels, [B]; `MAX_PSNR` where the two are equal.
 
     Raises:
       ValueError: where the shapes differ.
     """
     # Differences of logarithms: the quotient of a large range and a tiny error could overflow.
-    return 20.0 * math.log10(data_range) - 10.0 * jnp.log10(mse(prediction, target))
+    decibels = 20.0 * math.log10(data_range) - 10.0 * jnp.log10(mse(prediction, target))
+    return jnp.minimum(decibels, MAX_PSNR)
 
 
 def _float32_pair(prediction: Array, target: Array) -> tuple[Array, Array]:
