@@ -46,7 +46,7 @@ class Observation(Protocol):
         ...
 
     def mean(self, outputs: Array, num_levels: int) -> Array:
-        """Mean, brought into [0, 1], [B, H, W, C]."""
+        """Mean level on the scale of `to_unit`, level / (L - 1): in [0, 1], [B, H, W, C]."""
         ...
 
     def sample(self, key: Array, outputs: Array, num_levels: int) -> Array:
@@ -114,7 +114,9 @@ class Gaussian:
         return sum_per_example(gaussian_log_prob(x, mean, log_scale) - jnp.log(num_levels))
 
     def mean(self, outputs: Array, num_levels: int) -> Array:
-        return jnp.clip(self._mean_and_log_scale(outputs, num_levels)[0], 0.0, 1.0)
+        # The density's mean lies among bins of width 1 / L, and level k in the middle of its own.
+        mean = self._mean_and_log_scale(outputs, num_levels)[0]
+        return jnp.clip((mean * num_levels - 0.5) / (num_levels - 1), 0.0, 1.0)
 
     def sample(self, key: Array, outputs: Array, num_levels: int) -> Array:
         mean, log_scale = self._mean_and_log_scale(outputs, num_levels)

@@ -205,3 +205,15 @@ def test_a_condition_is_refused():
     state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), SPEC)
     with pytest.raises(UserError, match="trained without labels"):
         model.sample(state, rngs_from_seed(0), 1, condition=np.zeros(1, np.int32))
+
+
+def test_mse_is_that_of_the_mean_image_on_the_scale_of_levels(linear):
+    """The decoder's mean lies among bins of width 1 / 8, the levels at k / 7."""
+    model, state, images, (w, b, a, c, _) = linear
+    levels = images.reshape(3, D)
+    decoded = (levels / 7 @ a + c) @ w + b  # [3, D]
+    unit = np.clip((decoded * 8 - 0.5) / 7, 0, 1)
+    figures = jax.jit(model.evaluate)(state, {"image": images}, rngs_from_seed(0))
+    np.testing.assert_allclose(figures["mse"], ((unit - levels / 7) ** 2).mean(1), rtol=1e-5)
+    image = model.reconstruct(state, rngs_from_seed(0), {"image": images})
+    np.testing.assert_array_equal(np.reshape(image, (3, D)), np.rint(7 * unit))
