@@ -21,6 +21,7 @@ import optax
 
 from gm_jax.data.spec import DataSpec
 from gm_jax.errors import UserError
+from gm_jax.functional.dtypes import full_precision
 from gm_jax.optimizer import Optimizer
 from gm_jax.rng import Rngs
 
@@ -334,8 +335,19 @@ _STATIC = {"sample": (2,), "sample_means": (2,), "draw_latents": (2,), "log_prob
 
 @functools.cache
 def compiled(model: Family, ability: str) -> Callable[..., Any]:
-    """What a family can do, jitted, by the name of the method; equal models share it."""
-    return jax.jit(getattr(model, ability), static_argnums=_STATIC.get(ability, ()))
+    """What a family can do, jitted, by the name of the method; equal models share it.
+
+    A log-probability is computed in full precision: it may be promised to be exact.
+    """
+    method = getattr(model, ability)
+
+    @functools.wraps(method)
+    def exactly(*args: Any) -> Any:
+        with full_precision():
+            return method(*args)
+
+    function = exactly if ability == "log_prob" else method
+    return jax.jit(function, static_argnums=_STATIC.get(ability, ()))
 
 
 def sampling_of(model: Family) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from gm_jax.data.split import Split
 from gm_jax.data.transforms import Transform, apply_random
 from gm_jax.errors import UserError
+from gm_jax.functional.dtypes import full_precision
 from gm_jax.model import FigureKind, HasLogProb, Model, TrainState
 from gm_jax.rng import Rngs
 
@@ -73,11 +74,13 @@ class Evaluator:
             return apply_random(transforms, fixed, batch, train=False), Rngs(key)
 
         def evaluate(state: TrainState, batch: Any, key: jax.Array) -> dict[str, jax.Array]:
-            return model.evaluate(state, *prepared(state, batch, key))
+            with full_precision():
+                return model.evaluate(state, *prepared(state, batch, key))
 
         def log_prob(state: TrainState, batch: Any, key: jax.Array, num_samples: int) -> jax.Array:
             assert isinstance(model, HasLogProb)
-            return model.log_prob(state, *prepared(state, batch, key), num_samples)
+            with full_precision():
+                return model.log_prob(state, *prepared(state, batch, key), num_samples)
 
         self._evaluate = jax.jit(evaluate)
         self._log_prob = jax.jit(log_prob, static_argnums=3)

@@ -9,6 +9,7 @@ import math
 import jax
 import jax.numpy as jnp
 import optax
+from jax.scipy.special import log_ndtr
 
 from gm_jax.functional.dtypes import at_least_float32
 
@@ -66,11 +67,9 @@ def categorical_log_prob(logits: Array, levels: Array) -> Array:
 def discretized_logistic_log_prob(
     levels: Array, mean: Array, log_scale: Array, num_levels: int
 ) -> Array:
-    """Log mass that a logistic puts on the bin of each level.
+    """Log mass that a logistic puts on the bin of each level (`bin_edges`).
 
-    Level k stands for 2 k / (L - 1) - 1 on [-1, 1] and owns everything that is nearer to it than to
-    another level; the first and the last bin are open, so that the masses sum to 1 (Kingma et al.
-    2016, arXiv:1606.04934; Salimans et al. 2017, arXiv:1701.05517).
+    As Kingma et al. 2016 (arXiv:1606.04934) and Salimans et al. 2017 (arXiv:1701.05517) have it:
 
       P(k) = sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)),   edges a > b
 
@@ -89,24 +88,79 @@ def discretized_logistic_log_prob(
     Raises:
       ValueError: for fewer than 2 levels.
     """
+    lower, upper, width = bin_edges(levels, mean, log_scale, num_levels)
+    below_upper = jax.nn.log_sigmoid(upper)
+    above_lower = jax.nn.log_sigmoid(-lower)
+    inner = below_upper + above_lower + jax.nn.log1mexp(width)
+    return _with_open_ends(levels, num_levels, below_upper, inner, above_lower)
+
+
+def discretized_gaussian_log_prob(
+    levels: Array, mean: Array, log_scale: Array, num_levels: int
+) -> Array:
+    """Log mass that N(mean, exp(log_scale)^2) puts on the bin of each level (`bin_edges`).
+
+    The decoder of diffusion models (Ho et al. 2020, arXiv:2006.11239, equation 13):
+
+      log(Φ(a) - Φ(b)) = log Φ(a) + log(1 - Φ(b) / Φ(a)),   edges a > b
+
+    Args:
+      levels: integers 0 .. L - 1, [...].
+      mean: on the scale of [-1, 1], [...].
+      log_scale: natural logarithm of the standard deviation, [...].
+      num_levels: L, at least 2.
+
+    Returns:
+      Nats, at most 0, [...].
+
+    Raises:
+      ValueError: for fewer than 2 levels.
+    """
+    lower, upper, _ = bin_edges(levels, mean, log_scale, num_levels)
+    # Mirrored where the bin lies above the mean: Φ has all its digits in the lower tail only.
+    above = upper + lower > 0
+    a, b = jnp.where(above, -lower, upper), jnp.where(above, -upper, lower)
+    log_a = log_ndtr(a)
+    inner = log_a + jax.nn.log1mexp(log_a - log_ndtr(b))
+    return _with_open_ends(levels, num_levels, log_ndtr(upper), inner, log_ndtr(-lower))
+
+
+def bin_edges(
+    levels: Array, mean: Array, log_scale: Array, num_levels: int
+) -> tuple[Array, Array, Array]:
+    """Where the bin of each level lies, in units of the scale around the mean.
+
+    Level k stands for 2 k / (L - 1) - 1 on [-1, 1] and owns what is nearer to it than to another
+    level. Whoever sums the masses of the bins to 1 opens the first and the last one.
+
+    Args:
+      levels: integers 0 .. L - 1, [...].
+      mean: on the scale of [-1, 1], [...].
+      log_scale: natural logarithm of the scale, [...].
+      num_levels: L, at least 2.
+
+    Returns:
+      Lower edges, upper edges, and their distance, free of rounding, [...] each.
+
+    Raises:
+      ValueError: for fewer than 2 levels.
+    """
     if num_levels < 2:
-        raise ValueError(f"a discretized logistic needs at least 2 levels, not {num_levels}")
-    levels, mean, log_scale = (
-        at_least_float32(levels),
-        at_least_float32(mean),
-        at_least_float32(log_scale),
-    )
+        raise ValueError(f"discretized values need at least 2 levels, not {num_levels}")
+    levels, mean, log_scale = map(at_least_float32, (levels, mean, log_scale))
     inverse_scale = jnp.exp(-log_scale)
     # The upper edge of one level is the same float as the lower edge of the next.
     upper = ((2 * levels + 1) / (num_levels - 1) - 1 - mean) * inverse_scale
     lower = ((2 * levels - 1) / (num_levels - 1) - 1 - mean) * inverse_scale
-    width = 2 / (num_levels - 1) * inverse_scale  # upper - lower, but exact
-    below_upper = jax.nn.log_sigmoid(upper)
-    above_lower = jax.nn.log_sigmoid(-lower)
-    inner = below_upper + above_lower + jax.nn.log1mexp(width)
-    return jnp.where(
-        levels <= 0, below_upper, jnp.where(levels >= num_levels - 1, above_lower, inner)
-    )
+    return lower, upper, 2 / (num_levels - 1) * inverse_scale
+
+
+def _with_open_ends(
+    levels: Array, num_levels: int, first: Array, inner: Array, last: Array
+) -> Array:
+    """What the first level has, those between, and the last, where each level is one of them."""
+    levels = jnp.asarray(levels)
+    return jnp.where(levels <= 0, first, jnp.where(levels >= num_levels - 1, last, inner))
 
 
 def sum_per_example(x: Array) -> Array:

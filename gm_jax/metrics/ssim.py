@@ -12,6 +12,9 @@ from gm_jax.errors import UserError
 
 Array = jax.Array
 
+SSIM_WINDOW = 11
+"""Side in pixels of the window of the paper: smaller images have no SSIM that compares with its."""
+
 
 class WindowError(UserError, ValueError):
     """A window that does not fit into the images."""

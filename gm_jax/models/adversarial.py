@@ -25,10 +25,10 @@ from gm_jax.functional.adversarial import (
     gradient_penalty,
 )
 from gm_jax.functional.dequantization import from_symmetric, from_unit, to_symmetric, to_unit
+from gm_jax.functional.dtypes import DTYPES
 from gm_jax.functional.latents import truncated_normal
 from gm_jax.labels import labels_of, labels_to_draw, num_labels, one_hot, refuse_condition
 from gm_jax.model import Array, Batch, Family, FigureKind, Metrics, TrainState, create_state
-from gm_jax.nets.coders import DTYPES
 from gm_jax.nets.discriminators import DenseDiscriminator, Discriminator
 from gm_jax.nets.generators import DenseGenerator, Generator
 from gm_jax.optimizer import Optimizer

@@ -15,10 +15,11 @@ import jax.numpy as jnp
 from gm_jax.data.spec import DataSpec
 from gm_jax.errors import check_literals, check_not_negative, check_positive
 from gm_jax.functional.dequantization import from_unit, to_unit
+from gm_jax.functional.dtypes import DTYPES
 from gm_jax.functional.likelihoods import bernoulli_log_prob
 from gm_jax.labels import refuse_condition
 from gm_jax.metrics.image import mse, psnr
-from gm_jax.metrics.ssim import ssim
+from gm_jax.metrics.ssim import SSIM_WINDOW, ssim
 from gm_jax.model import (
     Array,
     Batch,
@@ -29,11 +30,9 @@ from gm_jax.model import (
     create_state,
     gradient_update,
 )
-from gm_jax.nets.coders import DTYPES, Coder, DenseCoder, init_coder
+from gm_jax.nets.coders import Coder, DenseCoder, init_coder
 from gm_jax.optimizer import Optimizer
 from gm_jax.rng import Rngs
-
-SSIM_WINDOW = 11  # pixels, Wang et al. 2004
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,6 +19,7 @@ from gm_jax.functional.ancestral_sampling import (
     sample_predictive,
 )
 from gm_jax.functional.dequantization import to_symmetric
+from gm_jax.functional.dtypes import full_precision
 from gm_jax.functional.likelihoods import (
     categorical_log_prob,
     nats_to_bits_per_dim,
@@ -145,13 +146,15 @@ class Autoregressive(Family):
             image = x.reshape(-1, *spec.shape)
             return self._logits(params, image, label, spec).reshape(*x.shape, spec.num_levels)
 
-        match self.sampling.sampler:
-            case "plain":
-                x = sample_plain(logits_of, draws)
-            case "predictive":
-                x, _ = sample_predictive(logits_of, draws)
-            case "cached":
-                x = self._sample_cached(params, draws, label, spec)
+        # Logits that differ by rounding alone choose the same level, but for a hair.
+        with full_precision():
+            match self.sampling.sampler:
+                case "plain":
+                    x = sample_plain(logits_of, draws)
+                case "predictive":
+                    x, _ = sample_predictive(logits_of, draws)
+                case "cached":
+                    x = self._sample_cached(params, draws, label, spec)
         return x.reshape(-1, *spec.shape).astype(jnp.uint8)
 
     def _turns(self, condition: Any, num: int, spec: DataSpec) -> Array | None:

@@ -45,8 +45,9 @@ from gm_jax.functional.diffusion_samplers import (
     sample_dpm_solver_pp_2m,
     uniform_steps,
 )
-from gm_jax.functional.discretized_gaussian import discretized_gaussian_log_prob
+from gm_jax.functional.dtypes import DTYPES
 from gm_jax.functional.likelihoods import (
+    discretized_gaussian_log_prob,
     gaussian_log_prob,
     nats_to_bits_per_dim,
     sum_per_example,
@@ -64,7 +65,6 @@ from gm_jax.model import (
     create_state,
     gradient_update,
 )
-from gm_jax.nets.coders import DTYPES
 from gm_jax.nets.denoisers import Denoiser
 from gm_jax.nets.unet import UNet
 from gm_jax.optimizer import Optimizer
@@ -204,7 +204,8 @@ class DDPM(Family):
 
         The sum over t is estimated without bias from `bound_terms` of its terms, one in each of as
         many equal strata of 2 .. T; where it has no more terms than that, all are taken. mse is
-        the error of the prediction at those t, a mean over the values.
+        the error of the prediction, a mean over the values and over t uniform in 1 .. T as in
+        training, from t = 1 and the same drawn terms.
         """
         t = self._drawn_steps(rngs, len(batch["image"]))  # [n, B]
         figures = self._bound(state, batch, rngs, t)
@@ -349,7 +350,7 @@ class DDPM(Family):
             "prior_kl": prior,
             "diffusion": diffusion,
             "decoder": nats[0],
-            "mse": error[1:].mean(0),
+            "mse": (error[0] + (self.num_steps - 1) * error[1:].mean(0)) / self.num_steps,
         }
 
     def _generate(self, state: TrainState, z: Array, condition: Any, key: Array | None) -> Array:

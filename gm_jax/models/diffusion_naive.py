@@ -24,9 +24,12 @@ from gm_jax.data.spec import DataSpec
 from gm_jax.errors import check_literals, check_positive
 from gm_jax.functional.dequantization import from_symmetric, to_symmetric
 from gm_jax.functional.diffusion import at_step, diffuse, posterior_mean, prior_kl
-from gm_jax.functional.discretized_gaussian import discretized_gaussian_log_prob
 from gm_jax.functional.divergences import kl_diag_gaussians
-from gm_jax.functional.likelihoods import nats_to_bits_per_dim, sum_per_example
+from gm_jax.functional.likelihoods import (
+    discretized_gaussian_log_prob,
+    nats_to_bits_per_dim,
+    sum_per_example,
+)
 from gm_jax.functional.noise_schedules import NoiseSchedule, ScheduleName, noise_schedule
 from gm_jax.functional.observation import MAX_LOG_SCALE, MIN_LOG_SCALE
 from gm_jax.labels import refuse_condition

@@ -30,6 +30,7 @@ from gm_jax.functional.dequantization import (
     to_symmetric,
     uniform_dequantize,
 )
+from gm_jax.functional.dtypes import DTYPES
 from gm_jax.functional.latents import truncated_normal
 from gm_jax.functional.likelihoods import (
     gaussian_log_prob,
@@ -48,7 +49,6 @@ from gm_jax.model import (
     create_state,
     gradient_update,
 )
-from gm_jax.nets.coders import DTYPES
 from gm_jax.nets.flows import Flow, ImageFlow, VectorFlow
 from gm_jax.optimizer import Optimizer
 from gm_jax.rng import Rngs

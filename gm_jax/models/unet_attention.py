@@ -27,6 +27,7 @@ from gm_jax.nets.forecast_head import ForecastHead
 from gm_jax.nets.norm import group_norm
 from gm_jax.nets.time_embedding import FiLM, TimeEmbedding
 
+_BACKBONE = "UNet_0"  # its parameters' name in every checkpoint
 _NARROWER = 8  # heads share C / 8 channels, as SAGAN's do: 31.7 million parameters in all
 
 
@@ -149,11 +150,11 @@ class UNetAttentionNet(nn.Module):
     @nn.compact
     def __call__(self, inputs: Mapping[str, Array], train: bool) -> Array:
         config, dtype, channels = self.config, self.config._dtype, self.spec.shape[-1]
+        joins: dict[int, list[Array]] = {}
         if not self.spec.is_sequence:
-            joins: dict[int, list[Array]] = {}
             for name, level in config._joins(self.spec).items():
                 joins.setdefault(level, []).append(inputs[name].astype(dtype))
-            h = UNet(config)(joins, None)
+            h = UNetBackbone(config, name=_BACKBONE)(joins, None)
             logits = Conv(channels, (1, 1), dtype=dtype)(h).astype(jnp.float32)
             return jax.nn.sigmoid(logits)
 
@@ -165,14 +166,15 @@ class UNetAttentionNet(nn.Module):
         # One wanted time each, beside all the known ones: [B M, N + 1].
         told = jnp.concatenate([_for_each(known, num_wanted), times.reshape(-1, 1)], 1)
         embedding = TimeEmbedding(config.embedding_dim, config.time_scale)(told)
-        h = UNet(config)({0: [_for_each(frames.astype(dtype), num_wanted)]}, embedding)
+        joins = {0: [_for_each(frames.astype(dtype), num_wanted)]}
+        h = UNetBackbone(config, name=_BACKBONE)(joins, embedding)
         last = _for_each(context[:, -1], num_wanted)
         tau = times.reshape(-1) / config.time_scale
         out = ForecastHead(channels, config.warp, dtype)(h, last, tau)
         return out.reshape(batch, num_wanted, height, width, channels)
 
 
-class UNet(nn.Module):
+class UNetBackbone(nn.Module):
     """Maps that join at each level, and an embedding [B, E] or none, to [B, H, W, width]."""
 
     config: UNetAttention

@@ -19,6 +19,7 @@ from gm_jax.data.spec import DataSpec
 from gm_jax.errors import check_literals, check_not_negative, check_positive
 from gm_jax.functional.dequantization import from_unit, to_unit
 from gm_jax.functional.divergences import kl_diag_gaussian_standard
+from gm_jax.functional.dtypes import DTYPES
 from gm_jax.functional.latents import truncated_normal
 from gm_jax.functional.likelihoods import (
     gaussian_log_prob,
@@ -39,7 +40,7 @@ from gm_jax.model import (
     create_state,
     gradient_update,
 )
-from gm_jax.nets.coders import DTYPES, Coder, DenseCoder, init_coder
+from gm_jax.nets.coders import Coder, DenseCoder, init_coder
 from gm_jax.optimizer import Optimizer
 from gm_jax.rng import Rngs
 from gm_jax.sampling import LatentSampling

@@ -233,6 +233,3 @@ class ConvDecoder(nn.Module):
             x = activation(x)
         x = x[:, : self.shape[0], : self.shape[1]]
         return Conv(self.num_outputs, kernel, dtype=self.dtype)(x)
-
-
-DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}

@@ -24,7 +24,7 @@ Array = jax.Array
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
-class ConvLSTM(nn.Module):
+class ConvLSTMLayer(nn.Module):
     """One layer over a whole sequence, from states of 0: [B, T, H, W, C] -> [B, T, H, W, F].
 
     What does not depend on the state, W_x * x + b, is one convolution of all frames at once; only
@@ -86,8 +86,11 @@ class StackedConvLSTM(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        for width in self.features:
-            x = ConvLSTM(width, self.kernel_size, self.peepholes, self.unroll, self.dtype)(x)
+        for i, width in enumerate(self.features):
+            name = f"ConvLSTM_{i}"  # its parameters' name in every checkpoint
+            x = ConvLSTMLayer(
+                width, self.kernel_size, self.peepholes, self.unroll, self.dtype, name=name
+            )(x)
         return x
 
 

@@ -16,7 +16,7 @@ from gm_jax.functional.diffusion import (
     prior_kl,
     step_kl,
 )
-from gm_jax.functional.discretized_gaussian import discretized_gaussian_log_prob
+from gm_jax.functional.likelihoods import discretized_gaussian_log_prob
 from gm_jax.functional.noise_schedules import noise_schedule
 
 SCHEDULE = noise_schedule("cosine", 20)

@@ -8,7 +8,7 @@ from skimage.metrics import structural_similarity
 from sklearn.datasets import load_digits
 
 from gm_jax.errors import UserError
-from gm_jax.metrics.ssim import WindowError, ssim
+from gm_jax.metrics.ssim import SSIM_WINDOW, WindowError, ssim
 
 RNG = np.random.default_rng(0)
 
@@ -137,3 +137,10 @@ def test_shapes_must_agree():
         ssim(jnp.ones((1, 16, 16, 3)), jnp.ones((1, 16, 16, 1)))
     with pytest.raises(ValueError, match="shape"):
         ssim(jnp.ones((16, 16, 3)), jnp.ones((16, 16, 3)))
+
+
+def test_the_papers_window_is_the_smallest_image():
+    x, y = RNG.random((2, 1, SSIM_WINDOW, SSIM_WINDOW, 1)).astype(np.float32)
+    assert np.isfinite(ssim(x, y)).all()
+    with pytest.raises(WindowError, match=f"{SSIM_WINDOW}x{SSIM_WINDOW}"):
+        ssim(x[:, 1:], y[:, 1:])

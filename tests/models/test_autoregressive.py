@@ -16,12 +16,13 @@ import gm_jax
 from gm_jax.data import Data
 from gm_jax.data.spec import DataSpec
 from gm_jax.errors import ConfigError, UserError
+from gm_jax.evaluation.split import Evaluator
 from gm_jax.experiment import Experiment
 from gm_jax.model import HasLogProb, Inpaints, Model, Samples
 from gm_jax.models.arm import ARM
 from gm_jax.models.pixelcnn import PixelCNN
 from gm_jax.rng import rngs_from_seed
-from gm_jax.run import Run
+from gm_jax.run import Run, _jitted
 from gm_jax.sampling import AutoregressiveSampling
 from gm_jax.training.sharding import DataMesh
 
@@ -350,3 +351,30 @@ def test_training_learns_a_rule_over_the_values_before(name):
     assert 3 / 4 - 1e-4 < float(metrics["bits_per_dim"]) < 3 / 4 + 0.02
     drawn = np.asarray(model.sample(state, rngs_from_seed(1), 50))
     assert (drawn.sum((1, 2, 3)) % 2 == 0).mean() > 0.9
+
+
+def in_full_precision(lowered):
+    """Whether every product of matrices and every convolution of a program is in float32."""
+    lines = lowered.as_text().splitlines()
+    products = [line for line in lines if "dot_general" in line or "stablehlo.convolution" in line]
+    assert products
+    return all(line.count("HIGHEST") == 2 for line in products)
+
+
+@pytest.mark.parametrize("name", ["arm_gated_labels", "pixelcnn"])
+def test_exact_figures_and_samples_do_not_round_to_tf32(name):
+    model = MODELS[name]
+    state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), SQUARE)
+    batch = batch_of(model, every_image(SQUARE))
+    index = {**batch, "index": np.arange(16, dtype=np.int32)}
+    key = jax.random.key(0)
+    evaluator = Evaluator(model, (), 16)
+    assert in_full_precision(evaluator._evaluate.lower(state, index, key))
+    assert in_full_precision(evaluator._log_prob.lower(state, index, key, 1))
+    rngs = rngs_from_seed(0)
+    assert in_full_precision(_jitted(model, "log_prob").lower(state, batch, rngs, 1))
+    for sampler in ("plain", "predictive", "cached"):
+        method = _jitted(drawing(model, sampler), "sample")
+        assert in_full_precision(method.lower(state, rngs, 3, None))
+    # A step of training is as fast as the hardware will have it.
+    assert not in_full_precision(jax.jit(model.update).lower(state, batch, rngs))

@@ -14,6 +14,8 @@ from gm_jax.data import Data
 from gm_jax.data.spec import DataSpec
 from gm_jax.errors import ConfigError, UserError
 from gm_jax.experiment import Experiment
+from gm_jax.functional.dequantization import to_symmetric
+from gm_jax.functional.diffusion import diffuse, prediction_target
 from gm_jax.functional.noise_schedules import noise_schedule
 from gm_jax.model import HasLatents, HasLogProb, Model, Samples
 from gm_jax.models.ddpm import DDPM
@@ -330,3 +332,34 @@ def test_a_run_samples_in_other_ways_than_it_was_trained_with(tmp_path):
         run.sample(4, sampler="dim")
     with pytest.raises(UserError, match=r"DDPM has no heat .*it has sampler, .*guidance"):
         run.sample(4, heat=2.0)
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v"])
+def test_mse_is_over_the_steps_that_training_draws(prediction):
+    """Against a plain loop over t = 1 .. T; one draw of the noise for each is the loop's too."""
+    model = DDPM(network=DENSE, num_steps=5, prediction=prediction, bound_terms=4)
+    state, _ = trained(model)
+    images = batch_of(TINY)["image"][:3]
+    rngs, schedule = rngs_from_seed(7), noise_schedule("linear", 5)
+    x0 = to_symmetric(images, TINY.num_levels)
+    errors = []
+    for i, t in enumerate(range(1, 6)):
+        noise = jax.random.normal(jax.random.fold_in(rngs("noise"), i), x0.shape)
+        steps = jnp.full(len(x0), t)
+        xt = diffuse(schedule, x0, steps, noise)
+        output = model._apply(state.params, TINY, xt, steps, None)
+        target = prediction_target(prediction, schedule, x0, steps, noise)
+        errors.append(np.square(output - target).reshape(len(x0), -1).mean(1))
+    figures = jax.jit(model.evaluate)(state, {"image": images}, rngs)
+    np.testing.assert_allclose(figures["mse"], np.mean(errors, 0), rtol=1e-4)
+    # With fewer terms than steps it is the same in the mean over many draws.
+    few = dataclasses.replace(model, bound_terms=2)
+    draw = jax.jit(
+        jax.vmap(lambda i: few.evaluate(state, {"image": images[:1]}, rngs.at(i))["mse"].mean())
+    )
+    every = jax.jit(
+        jax.vmap(lambda i: model.evaluate(state, {"image": images[:1]}, rngs.at(i))["mse"].mean())
+    )
+    drawn, whole = (np.asarray(f(jnp.arange(4000)), np.float64) for f in (draw, every))
+    stderr = math.hypot(drawn.std(), whole.std()) / math.sqrt(4000)
+    assert abs(drawn.mean() - whole.mean()) < 4 * stderr

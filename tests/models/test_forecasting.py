@@ -317,3 +317,11 @@ def test_a_derived_family_has_features():
     y = predict(model, state, TIMES)
     expected = ((y.mean((2, 3)) - (BATCH["image"] / 255).mean((2, 3))) ** 2).mean((1, 2))
     np.testing.assert_allclose(figures["loss"], expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("spec", [SEVIR, SPEC], ids=["translation", "forecast"])
+def test_checkpoints_know_the_unet_by_this_name(spec):
+    model = MODELS["unet_attention"].quick()
+    state = jax.eval_shape(lambda: model.init(rngs_from_seed(0), spec))
+    assert "UNet_0" in state.params
+    assert not [name for name in state.params if "Backbone" in name]

@@ -5,7 +5,7 @@ import jax
 import numpy as np
 import pytest
 
-from gm_jax.nets.convlstm import ConvLSTM, StackedConvLSTM
+from gm_jax.nets.convlstm import ConvLSTMLayer, StackedConvLSTM
 
 X = np.random.default_rng(0).normal(size=(2, 3, 4, 5, 2)).astype(np.float32)  # [B, T, H, W, C]
 
@@ -37,7 +37,7 @@ def sigmoid(x):
 
 @pytest.mark.parametrize("peepholes", [False, True])
 def test_the_layer_is_the_papers_equations(peepholes):
-    module = ConvLSTM(features=3, peepholes=peepholes)
+    module = ConvLSTMLayer(features=3, peepholes=peepholes)
     variables = random_variables(module, X)
     p = jax.tree.map(lambda a: np.asarray(a, np.float64), variables["params"])
     peep = p["peepholes"][:, 0] if peepholes else np.zeros((3, 4, 5, 3))
@@ -57,7 +57,7 @@ def test_the_layer_is_the_papers_equations(peepholes):
 
 
 def test_scan_and_unrolled_agree_in_values_and_gradients():
-    rolled = ConvLSTM(2, peepholes=True)
+    rolled = ConvLSTMLayer(2, peepholes=True)
     unrolled = rolled.clone(unroll=True)
     variables = random_variables(rolled, X)
 
@@ -86,5 +86,11 @@ def test_no_frame_sees_a_later_one():
 
 
 def test_it_forgets_little_at_first():
-    bias = ConvLSTM(features=3).init(jax.random.key(0), X)["params"]["input"]["bias"]
+    bias = ConvLSTMLayer(features=3).init(jax.random.key(0), X)["params"]["input"]["bias"]
     np.testing.assert_array_equal(bias, [0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0])
+
+
+def test_checkpoints_know_the_layers_by_these_names():
+    params = jax.eval_shape(StackedConvLSTM((3, 2)).init, jax.random.key(0), X)["params"]
+    assert set(params) == {"ConvLSTM_0", "ConvLSTM_1"}
+    assert set(params["ConvLSTM_0"]) == {"input", "recurrent"}
