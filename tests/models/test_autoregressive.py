@@ -18,11 +18,11 @@ from gm_jax.data.spec import DataSpec
 from gm_jax.errors import ConfigError, UserError
 from gm_jax.evaluation.split import Evaluator
 from gm_jax.experiment import Experiment
-from gm_jax.model import HasLogProb, Inpaints, Model, Samples
+from gm_jax.model import HasLogProb, Inpaints, Model, Samples, compiled
 from gm_jax.models.arm import ARM
 from gm_jax.models.pixelcnn import PixelCNN
 from gm_jax.rng import rngs_from_seed
-from gm_jax.run import Run, _jitted
+from gm_jax.run import Run
 from gm_jax.sampling import AutoregressiveSampling
 from gm_jax.training.sharding import DataMesh
 
@@ -372,9 +372,9 @@ def test_exact_figures_and_samples_do_not_round_to_tf32(name):
     assert in_full_precision(evaluator._evaluate.lower(state, index, key))
     assert in_full_precision(evaluator._log_prob.lower(state, index, key, 1))
     rngs = rngs_from_seed(0)
-    assert in_full_precision(_jitted(model, "log_prob").lower(state, batch, rngs, 1))
+    assert in_full_precision(compiled(model, "log_prob").lower(state, batch, rngs, 1))
     for sampler in ("plain", "predictive", "cached"):
-        method = _jitted(drawing(model, sampler), "sample")
+        method = compiled(drawing(model, sampler), "sample")
         assert in_full_precision(method.lower(state, rngs, 3, None))
     # A step of training is as fast as the hardware will have it.
     assert not in_full_precision(jax.jit(model.update).lower(state, batch, rngs))
