@@ -30,8 +30,8 @@ import numpy as np  # noqa: E402
 
 import gm_jax  # noqa: E402
 from gm_jax.data import Data, Storms  # noqa: E402
+from gm_jax.data.sequences.checks import extra_shape  # noqa: E402
 from gm_jax.evaluation.forecasts import evaluate_lead_times  # noqa: E402
-from gm_jax.models.forecasting import extra_shape  # noqa: E402
 from gm_jax.run import Run  # noqa: E402
 from gm_jax.training.sharding import DataMesh  # noqa: E402
 

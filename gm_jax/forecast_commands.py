@@ -9,10 +9,10 @@ import numpy as np
 
 from gm_jax.commands import check_out, naming, parse_step, save_grid, say
 from gm_jax.data.images.folder import find_path
+from gm_jax.data.sequences.checks import check_times
 from gm_jax.data.sequences.storm_frames import Cut, StormFrames, read_storms
 from gm_jax.errors import UserError
 from gm_jax.model import Forecasts
-from gm_jax.models.forecasting import check_times
 from gm_jax.run import Run, open_run
 from gm_jax.viz.animation import save_animation
 from gm_jax.viz.grids import save_png, to_pixels

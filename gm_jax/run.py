@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gm_jax.data.sequences.checks import check_forecast
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import Split
 from gm_jax.errors import UserError
@@ -38,7 +39,6 @@ from gm_jax.model import (
     Translates,
     compiled,
 )
-from gm_jax.models.forecasting import check_forecast
 from gm_jax.rng import Rngs
 from gm_jax.training.checkpoint import Checkpoints
 from gm_jax.training.folder import RunFolder

@@ -14,8 +14,8 @@ from gm_jax.evaluation.split import Figure
 from gm_jax.functional.dequantization import from_unit, to_unit
 from gm_jax.functional.extrapolation import linear_extrapolation, persistence
 from gm_jax.metrics.csi import Contingency, contingency, critical_success_index, jackknife
+from gm_jax.metrics.frames import frame_figures
 from gm_jax.model import Forecasts
-from gm_jax.models.forecasting import frame_figures
 from gm_jax.rng import Rngs
 from gm_jax.run import Run
 from gm_jax.strict_json import finite

@@ -11,15 +11,14 @@ from typing import Any, ClassVar, Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
-import numpy as np
 
+from gm_jax.data.sequences.checks import extra_shape
 from gm_jax.data.spec import DataSpec
 from gm_jax.errors import ConfigError, UserError, check_literals, check_positive
 from gm_jax.functional.dequantization import from_unit, to_unit
 from gm_jax.functional.dtypes import DTYPES
 from gm_jax.functional.forecast_losses import Features, ForecastLoss
-from gm_jax.metrics.image import mse, psnr
-from gm_jax.metrics.ssim import SSIM_WINDOW, ssim
+from gm_jax.metrics.frames import frame_figures
 from gm_jax.model import (
     Array,
     Batch,
@@ -180,101 +179,3 @@ class Forecaster(Family):
     @property
     def _dtype(self) -> Any:
         return DTYPES[self.dtype]
-
-
-def frame_figures(prediction: Array, target: Array) -> dict[str, Array]:
-    """mse, mae, psnr and (from 11 pixels on) ssim of each frame.
-
-    Args:
-      prediction: on [0, 1], [B, M, H, W, C], or [B, H, W, C] for one frame each.
-      target: the same shape.
-
-    Returns:
-      [B, M] each; M is 1 for images.
-    """
-    batch, shape = prediction.shape[0], prediction.shape[-3:]
-    x, y = (v.reshape(-1, *shape) for v in (prediction, target))
-    figures = {"mse": mse(x, y), "mae": jnp.abs(x - y).mean((1, 2, 3)), "psnr": psnr(x, y)}
-    if min(shape[:2]) >= SSIM_WINDOW:
-        figures["ssim"] = ssim(x, y)
-    return {name: values.reshape(batch, -1) for name, values in figures.items()}
-
-
-def extra_shape(spec: DataSpec, name: str) -> tuple[int, ...]:
-    """Shape of an extra of one example.
-
-    Raises:
-      ConfigError: the data have no extra of that name.
-    """
-    for extra in spec.extras:
-        if extra.name == name:
-            return tuple(extra.shape)
-    raise ConfigError(f"these data have no {name!r}: a forecast needs the frames that are known")
-
-
-def check_times(times: np.ndarray) -> None:
-    """Looks whether times can be forecast.
-
-    Args:
-      times: seconds after the last known frame, [M'] or [B, M'].
-
-    Raises:
-      UserError: no times, or some that are not finite, not in the future or not increasing.
-    """
-    times = np.asarray(times, np.float64)
-    if times.size == 0:
-        raise UserError("no times are wanted: give at least one, in seconds after the last frame")
-    if not np.isfinite(times).all():
-        raise UserError("a wanted time is not a finite number of seconds: give another")
-    if (times <= 0).any():
-        raise UserError(
-            f"the wanted time {times[times <= 0][0]:g} s is not after the last known frame, which "
-            "is at 0 s: give times greater than 0"
-        )
-    steps = np.diff(times, axis=-1)
-    if (steps <= 0).any():
-        i = tuple(np.argwhere(steps <= 0)[0])
-        before, after = times[i], times[(*i[:-1], i[-1] + 1)]
-        raise UserError(
-            f"wanted times must increase, and {after:g} s comes after {before:g} s: sort them, "
-            "each once"
-        )
-
-
-def check_forecast(spec: DataSpec, context: Mapping[str, Any], times: np.ndarray) -> None:
-    """Looks, on the host, whether a model of data like `spec` can forecast from this context.
-
-    Args:
-      spec: of the data that the model was trained on.
-      context: as `Forecaster.forecast` takes it.
-      times: likewise, [B, M'].
-
-    Raises:
-      UserError: what does not fit, first of all the times.
-    """
-    check_times(times)
-    frames, known = np.asarray(context["context"]), np.asarray(context["context_time"])
-    num, *size = extra_shape(spec, "context")
-    wanted = f"[B, {num}, {size[0]}, {size[1]}, {size[2]}]"
-    if frames.ndim != 5:
-        raise UserError(f"context must be frames {wanted}, not of shape {list(frames.shape)}")
-    if frames.dtype != np.uint8:
-        raise UserError(f"context must hold uint8 levels, not {frames.dtype}")
-    if frames.shape[1] != num:
-        raise UserError(
-            f"the model forecasts from {num} known frames, not from {frames.shape[1]}: give the "
-            f"last {num}"
-        )
-    if list(frames.shape[2:]) != size:
-        have, want = ("x".join(map(str, s)) for s in (frames.shape[2:], size))
-        raise UserError(f"the model takes frames of {want}, not of {have}: resize them")
-    if known.shape != frames.shape[:2] or np.asarray(times).shape[:-1] != frames.shape[:1]:
-        raise UserError(
-            f"{list(frames.shape[:2])} frames need as many context_time, and wanted times for "
-            f"each of {len(frames)}, not {list(known.shape)} and {list(np.shape(times))}"
-        )
-    if (np.diff(known, axis=1) <= 0).any() or (known[:, -1] != 0).any():
-        raise UserError(
-            "context_time must increase and end in 0 s, the time of the last known frame: sort "
-            "the frames by time, each once, and subtract the last time"
-        )

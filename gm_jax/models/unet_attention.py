@@ -15,12 +15,13 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gm_jax.data.sequences.checks import extra_shape
 from gm_jax.data.spec import DataSpec
 from gm_jax.errors import ConfigError, UserError, check_positive
 from gm_jax.functional.dequantization import from_unit
 from gm_jax.functional.forecast_losses import ForecastLoss
 from gm_jax.model import Array, Batch, TrainState
-from gm_jax.models.forecasting import Forecaster, extra_shape
+from gm_jax.models.forecasting import Forecaster
 from gm_jax.nets.attention import SelfAttention
 from gm_jax.nets.conv import Conv, ConvTranspose
 from gm_jax.nets.forecast_head import ForecastHead

@@ -8,14 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from gm_jax.data.spec import DataSpec, Extra
 from gm_jax.errors import ConfigError, UserError
 from gm_jax.functional.forecast_losses import ForecastLoss
 from gm_jax.model import Forecasts, Translates, kind_of
 from gm_jax.models.convlstm import ConvLSTM
-from gm_jax.models.forecasting import check_forecast, check_times, frame_figures
 from gm_jax.models.unet_attention import UNetAttention
 from gm_jax.optimizer import Optimizer
 from gm_jax.rng import rngs_from_seed
@@ -171,27 +169,6 @@ def test_scan_and_unrolled_agree():
     )
 
 
-def test_figures_are_scikit_images_frame_by_frame():
-    x, y = RNG.random((2, 2, 3, 13, 12, 1)).astype(np.float32)
-    figures = frame_figures(jnp.array(x), jnp.array(y))
-    for b, m in np.ndindex(2, 3):
-        a, t = x[b, m].astype(np.float64), y[b, m].astype(np.float64)
-        ssim = structural_similarity(
-            a,
-            t,
-            channel_axis=-1,
-            data_range=1.0,
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-        )
-        np.testing.assert_allclose(figures["ssim"][b, m], ssim, atol=1e-5)
-        np.testing.assert_allclose(figures["mse"][b, m], ((a - t) ** 2).mean(), rtol=1e-4)
-        np.testing.assert_allclose(figures["mae"][b, m], np.abs(a - t).mean(), rtol=1e-4)
-        psnr = peak_signal_noise_ratio(t, a, data_range=1.0)
-        np.testing.assert_allclose(figures["psnr"][b, m], psnr, rtol=1e-4)
-
-
 def test_evaluation_has_every_lead_time(trained):
     model, state = trained
     figures = jax.jit(model.evaluate)(state, BATCH, rngs_from_seed(0))
@@ -202,40 +179,6 @@ def test_evaluation_has_every_lead_time(trained):
     np.testing.assert_allclose(figures["mse"], error.mean(1), rtol=1e-4)
     assert {"mae_t1", "psnr_t2", "ssim_t1", "ssim_t2", "ssim", "loss"} <= set(figures)
     assert {kind_of(model, name, SPEC) for name in figures} == {"error"}
-
-
-@pytest.mark.parametrize(
-    ("times", "line"),
-    [
-        ([], "no times are wanted"),
-        ([[100.0, np.nan]], "not a finite number"),
-        ([0.0, 100.0], "the wanted time 0 s is not after the last known frame"),
-        ([[5.0, 6.0], [-3.0, 6.0]], "the wanted time -3 s is not after"),
-        ([[1.0, 2.0], [7.0, 6.0]], "6 s comes after 7 s"),
-        ([100.0, 200.0, 200.0], "200 s comes after 200 s"),
-    ],
-)
-def test_times_that_cannot_be_forecast(times, line):
-    with pytest.raises(UserError, match=line):
-        check_times(np.array(times))
-
-
-@pytest.mark.parametrize(
-    ("changes", "line"),
-    [
-        ({"context": CONTEXT["context"][:, 1:]}, "from 3 known frames, not from 2"),
-        ({"context": CONTEXT["context"][:, :, :8]}, "takes frames of 12x13x1, not of 8x13x1"),
-        ({"context": CONTEXT["context"][0]}, r"must be frames \[B, 3, 12, 13, 1\]"),
-        ({"context": CONTEXT["context"] / 255.0}, "must hold uint8 levels, not float64"),
-        ({"context_time": CONTEXT["context_time"] + 1}, "must increase and end in 0"),
-        ({"context_time": CONTEXT["context_time"][:, ::-1]}, "must increase and end in 0"),
-        ({"context_time": CONTEXT["context_time"][:, 1:]}, "need as many context_time"),
-    ],
-)
-def test_contexts_that_do_not_fit(changes, line):
-    check_forecast(SPEC, CONTEXT, TIMES)
-    with pytest.raises(UserError, match=line):
-        check_forecast(SPEC, {**CONTEXT, **changes}, TIMES)
 
 
 def test_configurations_that_cannot_be():
