@@ -1,13 +1,17 @@
 """What a process sets up once, before jax makes its first array."""
 
+import functools
 import os
 from pathlib import Path
 
 from gm_jax.allocator import keep_freed_memory
 
 
+@functools.cache
 def set_up() -> None:
     """Keeps freed memory in the process, and compiled programs on disk for the next start.
+
+    Once: further calls do nothing.
 
     Compiled programs go to $JAX_COMPILATION_CACHE_DIR, by default ~/.cache/gm_jax/jax.
     """

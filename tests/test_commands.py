@@ -238,7 +238,7 @@ def test_a_label_for_a_family_that_decodes_without(tmp_path):
 
 
 def test_next_come_the_commands_that_the_family_can_do(latent_run):
-    from gm_jax.commands import next_commands
+    from gm_jax.cli.closing import next_commands
 
     folder = latent_run.folder
     assert next_commands(latent_run) == (

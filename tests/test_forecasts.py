@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gm_jax import cli, commands, forecast_commands
+from gm_jax import cli
+from gm_jax.cli import asked
+from gm_jax.cli.questions import parse_times, question_of_folder, questions_of_split
 from gm_jax.data import Data, Sevir, SyntheticStorms
 from gm_jax.data.sequences.sevir_writer import write_synthetic_sevir
 from gm_jax.errors import UserError
 from gm_jax.evaluation.forecasts import LeadTimes, evaluate_lead_times, plot_lead_times
 from gm_jax.evaluation.split import Figure
 from gm_jax.experiment import Experiment
-from gm_jax.forecast_commands import parse_times, question_of_folder, questions_of_split
 from gm_jax.functional.forecast_losses import ForecastLoss
 from gm_jax.models.autoencoder import Autoencoder
 from gm_jax.models.convlstm import ConvLSTM
@@ -185,8 +186,7 @@ def test_folders_that_do_not_fit(run, tmp_path, storms, options, message):
 
 
 def typed(monkeypatch, run, command):
-    for module in (commands, forecast_commands):
-        monkeypatch.setattr(module, "open_run", lambda folder, step: run)
+    monkeypatch.setattr(asked, "open_run", lambda folder, step: run)
     cli.dispatch(command.split())
 
 

@@ -1,4 +1,4 @@
-"""What `gm-jax forecast` does."""
+"""What `gm-jax forecast` is asked: what is known of a sequence, and which times are wanted."""
 
 import re
 from collections.abc import Mapping
@@ -7,16 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gm_jax.commands import check_out, naming, parse_step, save_grid, say
 from gm_jax.data.images.folder import find_path
 from gm_jax.data.sequences.checks import check_times
 from gm_jax.data.sequences.storm_frames import Cut, StormFrames, read_storms
 from gm_jax.errors import UserError
-from gm_jax.model import Forecasts
-from gm_jax.run import Run, open_run
-from gm_jax.viz.animation import save_animation
-from gm_jax.viz.grids import save_png, to_pixels
-from gm_jax.viz.strips import forecast_strip, spoken_time
+from gm_jax.run import Run
 
 _UNITS = {"": 1, "s": 1, "min": 60, "h": 3600}
 _TIME = re.compile(r"\+?\s*(\d+(?:\.\d+)?)\s*(s|min|h|)")
@@ -39,37 +34,6 @@ class Question(NamedTuple):
     context_time: np.ndarray
     times: np.ndarray
     came: np.ndarray | None
-
-
-def run_forecast(
-    folder: Path,
-    times: str | None,
-    context: Path | None,
-    storm: str | None,
-    at: float | None,
-    split: str,
-    num: int,
-    step: str | None,
-    out: Path | None,
-) -> None:
-    """Writes each sequence's frames, a strip and an animation into a folder of its own."""
-    wanted = None if times is None else parse_times(times)
-    run = open_run(folder, parse_step(step))
-    if not isinstance(run.model, Forecasts) or not run.spec.is_sequence:
-        raise UserError(f"{type(run.model).__name__} can't forecast: the family has no such part")
-    out = folder / "forecasts" if out is None else out
-    check_out(out / "strip.png", ".png")
-    if context is None:
-        for option, value in {"--storm": storm, "--at": at}.items():
-            if value is not None:
-                raise UserError(
-                    f"{option} {value} is for a folder of storms: give --context FOLDER"
-                )
-        questions = questions_of_split(run, wanted, split, num)
-    else:
-        questions = [question_of_folder(run, wanted, context, storm, at)]
-    for question in questions:
-        write_forecast(run, question, out / question.name)
 
 
 def parse_times(text: str) -> np.ndarray:
@@ -174,29 +138,3 @@ def choose_storm(storms: list[StormFrames], wanted: str | None, folder: Path) ->
         if wanted in (None, storm.id):
             return storm
     raise UserError(f"--storm {wanted}: {folder} holds {names}")
-
-
-def write_forecast(run: Run, asked: Question, folder: Path) -> None:
-    """One PNG a wanted time, strip.png, and forecast.gif of the known and the forecast frames."""
-    levels = run.spec.num_levels
-    known = {"context": asked.context[None], "context_time": asked.context_time[None]}
-    drawn = run.forecast(known, asked.times)[0]
-    with naming(folder / "strip.png"):
-        for frame, second in zip(drawn, asked.times, strict=True):
-            save_png(folder / f"frame_{second:07.0f}s.png", to_pixels(frame, levels))
-    rows = [("forecast", drawn)]
-    if asked.came is not None:
-        rows.insert(0, ("what came", asked.came))
-    strip = forecast_strip(asked.context, asked.context_time, asked.times, rows, levels)
-    save_grid(folder / "strip.png", strip)
-
-    frames = np.concatenate([asked.context, drawn])
-    seconds = np.concatenate([asked.context_time, asked.times])
-    pictures = [
-        forecast_strip(frames[i : i + 1], seconds[i : i + 1], np.array([]), [], levels)
-        for i in range(len(frames))
-    ]
-    with naming(folder / "forecast.gif"):
-        save_animation(folder / "forecast.gif", pictures, [0.4] * (len(frames) - 1) + [2.0])
-    said = ", ".join(spoken_time(s) for s in asked.times)
-    say("forecast", f"{folder} · {len(drawn)} frames at {said} · strip.png · forecast.gif")

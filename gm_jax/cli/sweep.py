@@ -1,35 +1,51 @@
 """--sweep FIELD=A,B,C: one experiment for each value, one after the other, in sibling folders."""
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gm_jax.commands import run_training, say
+from gm_jax.cli.command import Command
+from gm_jax.cli.report import say
 from gm_jax.errors import UserError
-from gm_jax.run import default_folder
 
 
-def run_sweep(parse: Callable[[list[str]], Any], argv: list[str]) -> int:
-    """Trains what the arguments say, once or once for each value; returns the exit code.
+@dataclasses.dataclass(frozen=True)
+class Sweep(Command):
+    """Several trainings. One that is stopped ends the sweep; the same command resumes it."""
 
-    All values are parsed before the first one trains. A run that is stopped ends the sweep; the
-    same command resumes it.
+    field: str
+    values: tuple[str, ...]
+    trainings: tuple[Any, ...]
+
+    def act(self) -> int:
+        for i, (value, training) in enumerate(zip(self.values, self.trainings, strict=True), 1):
+            say("sweep", f"{i} of {len(self.values)} · {self.field} = {value} · {training.run}")
+            if code := training.act():
+                return code
+        return 0
+
+
+def plan_sweep(parse: Callable[[Sequence[str]], Any], argv: Sequence[str], sweep: str) -> Sweep:
+    """The trainings of a sweep. All values are parsed before the first one trains.
+
+    Args:
+      parse: makes a training of arguments.
+      argv: the arguments, --sweep among them.
+      sweep: what follows --sweep.
+
+    Raises:
+      UserError: for a sweep of another form, or a value that does not fit.
     """
-    command = parse(argv)
-    if command.sweep is None:
-        return run_training(command.experiment, command.run)
-    field, values = split_sweep(command.sweep)
-    plans = []
+    from gm_jax.run import default_folder
+
+    field, values = split_sweep(sweep)
+    trainings = []
     for value in values:
         one = parse([*argv, f"--{field}", *value.split("+")])
         base = default_folder(one.experiment) if one.run is None else one.run
-        plans.append((one.experiment, sibling(base, field, value)))
-    for i, (experiment, folder) in enumerate(plans):
-        say("sweep", f"{i + 1} of {len(plans)} · {field} = {values[i]} · {folder}")
-        code = run_training(experiment, folder)
-        if code:
-            return code
-    return 0
+        trainings.append(dataclasses.replace(one, run=sibling(base, field, value)))
+    return Sweep(field, tuple(values), tuple(trainings))
 
 
 def split_sweep(sweep: str) -> tuple[str, list[str]]:

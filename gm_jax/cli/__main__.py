@@ -1,0 +1,5 @@
+"""python -m gm_jax.cli is gm-jax."""
+
+from gm_jax.cli import main
+
+main()

@@ -1,0 +1,84 @@
+"""What `gm-jax train` says of an experiment before it, and says and makes of a run after it."""
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import jax
+from clu import parameter_overview
+
+from gm_jax.cli.report import say
+from gm_jax.evaluation.split import Figure
+from gm_jax.experiment import Experiment
+from gm_jax.model import Encodes, Forecasts, HasLatents, Reconstructs, Samples
+from gm_jax.run import Run
+from gm_jax.training.folder import RunFolder
+from gm_jax.training.loop import TrainResult
+from gm_jax.training.records import Records
+from gm_jax.viz.curves import plot_curves
+
+
+def introduce(experiment: Experiment) -> None:
+    """The machine and the data."""
+    devices = jax.devices()
+    say(
+        "gm-jax",
+        f"Python {platform.python_version()} · jax {jax.__version__} · "
+        f"{len(devices)} {devices[0].platform} ({os.cpu_count()} cores)",
+    )
+    spec = experiment.data.spec
+    values = "points" if spec.continuous else f"{spec.num_levels} levels"
+    say(
+        "data",
+        f"{experiment.name} · {'x'.join(map(str, spec.shape))} · {values} · "
+        f"batch {experiment.data.batch_size}",
+    )
+    if summary := experiment.data.source.summary():
+        say("", summary)
+
+
+def say_how_it_ended(experiment: Experiment, folder: Path, result: TrainResult) -> None:
+    """Parameters, steps, and whether it was resumed or stopped."""
+    # A float where there are scalars.
+    num_params = int(parameter_overview.count_parameters(result.state.params))
+    step = int(result.state.step)
+    if result.resumed_at == step:
+        note = "trained already: a larger --training.num-steps goes on"
+    elif result.signum is not None:
+        note = f"saved at step {step:,} · the same command resumes"
+    elif result.stopped_early:
+        note = "stopped early: no better validation figure"
+    else:
+        note = f"resumed at step {result.resumed_at:,}" if result.resumed_at else "trained"
+    say("run", f"{folder} · {num_params:,} parameters · step {step:,} · {note}")
+
+
+def next_commands(run: Run) -> str:
+    """What to try next."""
+    abilities: dict[str, Any] = {
+        "sample": Samples,
+        "reconstruct": Reconstructs,
+        "interpolate": (Encodes, HasLatents),
+        "forecast": Forecasts,
+        "evaluate": Forecasts,
+    }
+    commands = [
+        f"gm-jax {c} {run.folder}"
+        for c, a in abilities.items()
+        if isinstance(run.model, a) and (c == "sample" or not run.spec.continuous)
+    ]
+    return "   ".join([*commands[:2], "gm-jax list"])
+
+
+def record_figures(run: Run, phase: str, figures: dict[str, Figure]) -> None:
+    """Adds the figures to metrics.jsonl."""
+    with Records(run.folder) as records:
+        records.write(run.step, phase, {name: f.value for name, f in figures.items()})
+
+
+def draw_curves(folder: Path) -> Path:
+    """Draws loss and figures against steps; returns the picture's path."""
+    out = folder / "curves.png"
+    plot_curves([RunFolder(folder).metrics], out)
+    return out

@@ -1,0 +1,32 @@
+"""What a command is: options as fields, and what it does with them."""
+
+import abc
+import dataclasses
+from collections.abc import Sequence
+from typing import ClassVar
+
+from gm_jax.cli.parsing import parse
+
+
+@dataclasses.dataclass(frozen=True)
+class Command(abc.ABC):
+    """One command of gm-jax. Its docstring and those of its fields are its help.
+
+    The files of commands are all imported to list them. What needs jax is imported by `act`.
+    """
+
+    uses_jax: ClassVar[bool] = True
+
+    @classmethod
+    def parsed(cls, name: str, argv: Sequence[str]) -> "Command":
+        """The command called `name` with the options that were typed behind it.
+
+        Raises:
+          UserError: for options that do not fit.
+        """
+        options = [field.name.replace("_", "-") for field in dataclasses.fields(cls)]
+        return parse(cls, argv, f"gm-jax {name}", options=options)
+
+    @abc.abstractmethod
+    def act(self) -> int:
+        """Does it; returns the exit code."""

@@ -1,0 +1,82 @@
+"""gm-jax evaluate."""
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tyro
+
+from gm_jax.cli.command import Command
+from gm_jax.cli.report import say, show_figures
+from gm_jax.errors import UserError
+
+if TYPE_CHECKING:
+    from gm_jax.run import Run
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluate(Command):
+    """Score a run on a split. Example: gm-jax evaluate runs/digits/vae --split valid"""
+
+    run: tyro.conf.Positional[Path]
+    """Folder of the run."""
+    split: str = "test"
+    """train, valid, test, or a split expression such as "test[:100]"."""
+    step: str | None = None
+    """Checkpoint: a step, "latest" or "best" (default: what the experiment names)."""
+    num_samples: int | None = None
+    """Effort of the estimate of log p(x), e.g. K of IWAE-K; 0 leaves it out."""
+    classifier: Path | None = None
+    """Folder of a classifier's run, to read the labels of samples with."""
+    num_images: int = 1000
+    """How many samples the classifier reads."""
+    json: bool = False
+    """Print one JSON object instead of a table."""
+
+    def act(self) -> int:
+        from gm_jax.cli.asked import opened
+        from gm_jax.evaluation.forecasts import evaluate_lead_times
+        from gm_jax.evaluation.samples import read_samples
+        from gm_jax.model import Forecasts
+
+        run = opened(self.run, self.step)
+        num_samples = self.num_samples
+        if num_samples is not None and not 0 <= num_samples < 2**31:
+            raise UserError(f"--num-samples must be 0 to {2**31 - 1}, not {num_samples}")
+        read = (
+            {}
+            if self.classifier is None
+            else read_samples(run, opened(self.classifier, None), self.num_images)
+        )
+        figures = run.evaluate(self.split, num_samples, show_progress=not self.json)
+        forecasts = isinstance(run.model, Forecasts) and run.spec.is_sequence
+        if self.json:
+            plain: dict[str, Any] = {n: dataclasses.asdict(f) for n, f in (figures | read).items()}
+            if forecasts:
+                plain["lead_times"] = evaluate_lead_times(run, self.split).plain()
+            told = {"run": str(self.run), "step": run.step, "split": self.split, **plain}
+            print(json.dumps(told))
+            return 0
+        say("run", f"{self.run} · step {run.step:,}")
+        show_figures(self.split, figures)
+        if read:
+            show_figures("samples", read)
+        if forecasts:
+            show_lead_times(run, self.split)
+        return 0
+
+
+def show_lead_times(run: "Run", split: str) -> None:
+    """The table of figures by lead time, beside those of the baselines, and its plot."""
+    from gm_jax.cli.output import naming
+    from gm_jax.evaluation.forecasts import evaluate_lead_times, plot_lead_times
+
+    result = evaluate_lead_times(run, split)
+    for line in result.table():
+        say("", line)
+    out = run.folder / f"lead_times_{re.sub(r'[^A-Za-z0-9]+', '_', split).strip('_')}.png"
+    with naming(out):
+        plot_lead_times(result, out)
+    say("pictures", str(out))

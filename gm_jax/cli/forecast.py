@@ -1,0 +1,106 @@
+"""gm-jax forecast."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+from gm_jax.cli.command import Command
+from gm_jax.cli.report import say
+from gm_jax.errors import UserError
+
+if TYPE_CHECKING:
+    from gm_jax.cli.questions import Question
+    from gm_jax.run import Run
+
+
+@dataclasses.dataclass(frozen=True)
+class Forecast(Command):
+    """Say what comes next: frames at any times, a strip and an animation.
+
+    From the last frames of a storm, a folder of <storm>_<NNN>.jpg with their _features.json, or
+    from examples of the run's own data.
+    Example: gm-jax forecast runs/storms/cae_convlstm --context my_storm --times 3600,5400,+2h
+    """
+
+    run: tyro.conf.Positional[Path]
+    """Folder of the run."""
+    times: str | None = None
+    """After the last known frame: seconds, or +30min, +2h; commas between (default: those of the
+    frames that came)."""
+    context: Path | None = None
+    """Folder of a storm (default: examples of a split)."""
+    storm: str | None = None
+    """Which storm, where the folder holds several."""
+    at: float | None = None
+    """Time of the last known frame, in the storm's seconds (default: its last frame)."""
+    split: str = "test"
+    """train, valid, test, or a split expression."""
+    num: int = 4
+    """How many examples of the split."""
+    step: str | None = None
+    """Checkpoint: a step, "latest" or "best" (default: what the experiment names)."""
+    out: Path | None = None
+    """A folder (default: forecasts in the run)."""
+
+    def act(self) -> int:
+        """Writes each sequence's frames, a strip and an animation into a folder of its own."""
+        from gm_jax.cli.asked import opened
+        from gm_jax.cli.output import check_out
+        from gm_jax.cli.questions import parse_times, question_of_folder, questions_of_split
+        from gm_jax.model import Forecasts
+
+        wanted = None if self.times is None else parse_times(self.times)
+        run = opened(self.run, self.step)
+        if not isinstance(run.model, Forecasts) or not run.spec.is_sequence:
+            raise UserError(
+                f"{type(run.model).__name__} can't forecast: the family has no such part"
+            )
+        out = self.run / "forecasts" if self.out is None else self.out
+        check_out(out / "strip.png", ".png")
+        if self.context is None:
+            for option, value in {"--storm": self.storm, "--at": self.at}.items():
+                if value is not None:
+                    raise UserError(
+                        f"{option} {value} is for a folder of storms: give --context FOLDER"
+                    )
+            questions = questions_of_split(run, wanted, self.split, self.num)
+        else:
+            questions = [question_of_folder(run, wanted, self.context, self.storm, self.at)]
+        for question in questions:
+            write_forecast(run, question, out / question.name)
+        return 0
+
+
+def write_forecast(run: "Run", asked: "Question", folder: Path) -> None:
+    """One PNG a wanted time, strip.png, and forecast.gif of the known and the forecast frames."""
+    import numpy as np
+
+    from gm_jax.cli.output import naming, save_grid
+    from gm_jax.viz.animation import save_animation
+    from gm_jax.viz.grids import save_png, to_pixels
+    from gm_jax.viz.strips import forecast_strip, spoken_time
+
+    levels = run.spec.num_levels
+    known = {"context": asked.context[None], "context_time": asked.context_time[None]}
+    drawn = run.forecast(known, asked.times)[0]
+    with naming(folder / "strip.png"):
+        for frame, second in zip(drawn, asked.times, strict=True):
+            save_png(folder / f"frame_{second:07.0f}s.png", to_pixels(frame, levels))
+    rows = [("forecast", drawn)]
+    if asked.came is not None:
+        rows.insert(0, ("what came", asked.came))
+    strip = forecast_strip(asked.context, asked.context_time, asked.times, rows, levels)
+    save_grid(folder / "strip.png", strip)
+
+    frames = np.concatenate([asked.context, drawn])
+    seconds = np.concatenate([asked.context_time, asked.times])
+    pictures = [
+        forecast_strip(frames[i : i + 1], seconds[i : i + 1], np.array([]), [], levels)
+        for i in range(len(frames))
+    ]
+    with naming(folder / "forecast.gif"):
+        save_animation(folder / "forecast.gif", pictures, [0.4] * (len(frames) - 1) + [2.0])
+    said = ", ".join(spoken_time(s) for s in asked.times)
+    say("forecast", f"{folder} · {len(drawn)} frames at {said} · strip.png · forecast.gif")

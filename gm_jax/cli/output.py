@@ -1,0 +1,54 @@
+"""Where commands write: looked at before anything is computed, and named where it fails."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gm_jax.errors import UserError
+from gm_jax.viz.grids import save_png
+from gm_jax.whole_file import replacing
+
+
+def check_out(out: Path, *endings: str) -> None:
+    """Looks, before anything is computed, whether a picture can be written there.
+
+    Raises:
+      UserError: for another ending, or a folder that can't be made or written to.
+    """
+    if out.suffix not in endings:
+        raise UserError(f"--out {out}: the file must end in {' or '.join(endings)}")
+    if out.is_dir():
+        raise UserError(f"--out {out} is a folder: give a file in it")
+    above = next(p for p in (out.parent, *out.absolute().parents) if p.exists())
+    if not above.is_dir():
+        raise UserError(f"--out {out}: {above} is a file, not a folder")
+    if not os.access(above, os.W_OK):
+        raise UserError(f"--out {out}: no permission to write in {above}, give another folder")
+
+
+@contextlib.contextmanager
+def naming(out: Path) -> Iterator[None]:
+    """Makes the output's folder; a failure to write names the output, not a temporary file."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(out)) from error
+
+
+def save_grid(out: Path, grid: np.ndarray) -> None:
+    """Writes a PNG, making its folder; whole or not at all."""
+    with naming(out):
+        save_png(out, grid)
+
+
+def save_arrays(out: Path, **arrays: Any) -> None:
+    """Writes an .npz, making its folder; whole or not at all."""
+    with naming(out), replacing(out) as aside:
+        np.savez_compressed(aside, **arrays)

@@ -1,0 +1,52 @@
+"""gm-jax reconstruct."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from gm_jax.cli.command import Command
+from gm_jax.cli.report import say
+
+
+@dataclasses.dataclass(frozen=True)
+class Reconstruct(Command):
+    """Send images through a run's code and back.
+
+    Example: gm-jax reconstruct runs/digits/vae --split valid --num 16
+    """
+
+    run: tyro.conf.Positional[Path]
+    """Folder of the run."""
+    images: tuple[Path, ...] = ()
+    """Image files of the size the run was trained on (default: images of the split)."""
+    num: int = 16
+    """How many images of the split."""
+    split: str = "test"
+    """train, valid, test, or a split expression."""
+    step: str | None = None
+    """Checkpoint: a step, "latest" or "best" (default: what the experiment names)."""
+    out: Path | None = None
+    """A .png file (default: samples/reconstructions.png in the run)."""
+
+    def act(self) -> int:
+        """Originals above their reconstructions."""
+        from gm_jax.cli.asked import check_images, opened
+        from gm_jax.cli.output import check_out, save_grid
+        from gm_jax.data.images.single import read_images
+        from gm_jax.training.folder import RunFolder
+        from gm_jax.viz.grids import side_by_side
+
+        run = opened(self.run, self.step)
+        out = RunFolder(self.run).samples / "reconstructions.png" if self.out is None else self.out
+        check_out(out, ".png")
+        check_images(run)
+        batch: Any = (
+            read_images(self.images, run.spec) if self.images else run.batch(self.num, self.split)
+        )
+        originals = batch["image"] if isinstance(batch, dict) else batch
+        grid = side_by_side([originals, run.reconstruct(batch)], run.spec.num_levels)
+        save_grid(out, grid)
+        say("pictures", f"{out} · {len(originals)} images above their reconstructions")
+        return 0
