@@ -31,7 +31,6 @@ import numpy as np  # noqa: E402
 import gm_jax  # noqa: E402
 from gm_jax.data import Data, Storms  # noqa: E402
 from gm_jax.data.sequences.checks import extra_shape  # noqa: E402
-from gm_jax.evaluation.forecasts import evaluate_lead_times  # noqa: E402
 from gm_jax.run import Run  # noqa: E402
 from gm_jax.training.sharding import DataMesh  # noqa: E402
 
@@ -74,7 +73,7 @@ def measure(folder):
     print(f"\n{folder} (seed {run.experiment.seed}, step {run.step:,})")
     beaten = True
     for split in SPLITS:
-        result = evaluate_lead_times(run, split)
+        result = run.evaluate_lead_times(split)
         for name, sign in (("mse", 1), ("ssim", -1)):
             values = {m: [f.value for f in figures[name]] for m, figures in result.figures.items()}
             for method, row in values.items():
@@ -96,7 +95,7 @@ def measure_real(folder, storm):
     experiment = dataclasses.replace(run.experiment, data=data)
     real = Run(folder, experiment, run.state, DataMesh(1))
     print(f"  {data.source.summary()}")
-    for line in evaluate_lead_times(real, "all").table():
+    for line in real.evaluate_lead_times("all").table():
         print(f"    {line}")
 
 

@@ -6,6 +6,7 @@ keeps its traceback.
 
 import math
 import numbers
+import types
 import typing
 from collections.abc import Iterable
 from typing import Any
@@ -76,3 +77,20 @@ def check_choice(config: object, field: str, choices: Iterable[Any]) -> None:
     value, choices = getattr(config, field), list(choices)
     if value not in choices:
         raise ConfigError(f"{_where(config, field)} must be one of {choices}, not {value!r}")
+
+
+def check_types(config: object) -> None:
+    """Raises ConfigError unless fields of plain types (or None beside one) hold such values.
+
+    Flags are checked as they are parsed; this is for what is given in Python.
+    """
+    for field, hint in typing.get_type_hints(type(config)).items():
+        if typing.get_origin(hint) not in (None, typing.Union, types.UnionType):
+            continue
+        kinds, value = typing.get_args(hint) or (hint,), getattr(config, field)
+        if not isinstance(value, tuple(_NUMBERS.get(kind, kind) for kind in kinds)):
+            names = " or ".join("None" if k is types.NoneType else k.__name__ for k in kinds)
+            raise ConfigError(f"{_where(config, field)} must be {names}, not {value!r}")
+
+
+_NUMBERS = {int: numbers.Integral, float: numbers.Real}  # NumPy's count too

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import optax
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import UserError
+from gm_jax.errors import UserError, check_types
 from gm_jax.functional.dtypes import full_precision
 from gm_jax.optimizer import Optimizer
 from gm_jax.rng import Rngs
@@ -353,6 +353,27 @@ def compiled(model: Family, ability: str) -> Callable[..., Any]:
 def sampling_of(model: Family) -> Any:
     """The config of how a family draws, or None where it draws in one way only."""
     return model.sampling if isinstance(model, DrawsInWays) else None
+
+
+def drawn_by(model: Family, changes: Mapping[str, Any]) -> Family:
+    """The same family with fields of its `sampling` replaced.
+
+    Raises:
+      UserError: it has no such field.
+      ConfigError: the field cannot have the value.
+    """
+    if not changes:
+        return model
+    config, family = sampling_of(model), type(model).__name__
+    has = [] if config is None else [field.name for field in dataclasses.fields(config)]
+    for name in changes:
+        if name not in has:
+            instead = f"it has {', '.join(has)}" if has else "it draws in one way only"
+            option = f"{name} (--{name.replace('_', '-')})"
+            raise UserError(f"{family} has no {option}: {instead}")
+    sampling = dataclasses.replace(config, **changes)
+    check_types(sampling)
+    return dataclasses.replace(model, sampling=sampling)  # type: ignore[call-arg]
 
 
 def _check_parts(cls: type[Family]) -> None:

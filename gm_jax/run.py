@@ -6,11 +6,10 @@ images = run.sample(64, seed=0)
 """
 
 import dataclasses
-import math
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -19,26 +18,16 @@ import numpy as np
 from gm_jax.data.sequences.checks import check_forecast
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import Split
+from gm_jax.drawing import chunk_size, draw, sample_rngs
 from gm_jax.errors import UserError
+from gm_jax.evaluation.forecasts import LeadTimes, evaluate_lead_times
+from gm_jax.evaluation.samples import check_reader, evaluate_samples
 from gm_jax.evaluation.split import Figure
-from gm_jax.experiment import MAX_SEED, Experiment
+from gm_jax.experiment import Experiment
 from gm_jax.experiment_code import read_code
 from gm_jax.experiment_file import resolve
 from gm_jax.functional.interpolation import lerp, slerp
-from gm_jax.model import (
-    Encodes,
-    Forecasts,
-    HasLatents,
-    HasLogProb,
-    Inpaints,
-    Model,
-    Reconstructs,
-    SampleMeans,
-    Samples,
-    TrainState,
-    Translates,
-    compiled,
-)
+from gm_jax.model import Family, TrainState, compiled, drawn_by, require
 from gm_jax.rng import Rngs
 from gm_jax.training.checkpoint import Checkpoints
 from gm_jax.training.folder import RunFolder
@@ -47,22 +36,6 @@ from gm_jax.training.pictures import Painter, picture_examples
 from gm_jax.training.progress import progress
 from gm_jax.training.sharding import DataMesh, make_evaluator
 from gm_jax.training.step import abstract_state
-
-_ABILITIES: dict[str, Any] = {
-    "sample": Samples,
-    "sample_means": SampleMeans,
-    "draw_latents": HasLatents,
-    "reconstruct": Reconstructs,
-    "encode": Encodes,
-    "decode": (Encodes, HasLatents),
-    "log_prob": HasLogProb,
-    "inpaint": Inpaints,
-    "forecast": Forecasts,
-    "translate": Translates,
-}
-
-# Fields that change how a trained model samples, and nothing that was trained.
-_SAMPLING = ("sampler", "sampler_steps", "eta", "guidance")
 
 _MOST_VALUES = 2**31 - 1  # of all images of one call together: XLA dies of more
 
@@ -74,7 +47,7 @@ class Run:
         self.folder, self.experiment, self.state, self._mesh = folder, experiment, state, mesh
 
     @property
-    def model(self) -> Model:
+    def model(self) -> Family:
         """The family and its hyper-parameters: pure functions of the state."""
         return self.experiment.model
 
@@ -93,19 +66,22 @@ class Run:
         num: int,
         seed: int = 0,
         condition: Any = None,
-        truncation: float | None = None,
+        *,
+        show_progress: bool = False,
         **sampling: Any,
     ) -> np.ndarray:
-        """Images from the model; the same for the same seed.
+        """Images from the model; the same for the same seed, however many are asked for.
+
+        They are drawn in chunks of bounded memory (`gm_jax.drawing`). The first k of them are those
+        of `sample(k)`, but for rounding.
 
         Args:
           num: how many.
           seed: of the draw.
           condition: labels [num], or one label for all, for a family that was trained with them.
-          truncation: keeps every latent within [-truncation, truncation], which gives images that
-            are more typical and less diverse; for families with latents.
-          sampling: fields of the model that say how it samples, instead of those it was trained
-            with: sampler, sampler_steps, eta, guidance.
+          show_progress: whether to show that of a draw that takes several chunks.
+          sampling: how the family draws, where it draws in several ways: fields of its config
+            `model.sampling`, such as sampler, guidance, temperature or truncation.
 
         Returns:
           uint8 levels [num, H, W, C]; float32 where the data are points.
@@ -113,43 +89,40 @@ class Run:
         Raises:
           UserError: what the family cannot do, or a value that the field cannot have.
         """
-        if sampling:
-            return self._sampling(sampling).sample(num, seed, condition, truncation)
-        self._check_num(num)
-        method = self._method("sample")
-        condition = self._labels(condition, num)
-        if truncation is None:
-            return np.asarray(method(self.state, _sample_rngs(seed), num, condition))
-        if not isinstance(self.model, HasLatents):
-            raise UserError(
-                f"{self._family} can't truncate its latents: leave out the truncation "
-                "(--truncation)"
+        model = drawn_by(self.model, sampling)
+        labels = self._labels(condition, num)
+        if not show_progress or num <= chunk_size(self.spec):
+            return draw(model, self.state, "sample", num, seed, labels)
+        unit = "point" if self.spec.continuous else "image"
+        with progress(num, 0, "samples", unit=unit) as bar:
+            return draw(
+                model,
+                self.state,
+                "sample",
+                num,
+                seed,
+                labels,
+                watch=lambda done: bar.advance(done, {}),
             )
-        return self.decode(self.draw_latents(num, seed, truncation), condition)
 
-    def draw_latents(self, num: int, seed: int = 0, truncation: float | None = None) -> np.ndarray:
-        """Latents from the family's prior, float32 [num, K]: those of `sample` with this seed.
+    def draw_latents(self, num: int, seed: int = 0, **sampling: Any) -> np.ndarray:
+        """Latents from the family's prior, float32 [num, ...]: those of `sample` with this seed.
 
         Args:
           num: how many.
           seed: of the draw.
-          truncation: no value is greater in size, if given.
+          sampling: as in `sample`.
         """
-        self._check_num(num)
-        method = self._method("draw_latents")
-        if truncation is not None and not (math.isfinite(truncation) and truncation > 0):
-            raise UserError(f"the truncation must be greater than 0 and finite, not {truncation}")
-        return np.asarray(method(self.state, _sample_rngs(seed), num, truncation))
+        return draw(drawn_by(self.model, sampling), self.state, "draw_latents", num, seed)
 
-    def sample_means(self, num: int, seed: int = 0) -> np.ndarray:
+    def sample_means(self, num: int, seed: int = 0, **sampling: Any) -> np.ndarray:
         """The mean images behind `sample(num, seed)`, float32 in [0, 1], [num, H, W, C]."""
-        self._check_num(num)
-        return np.asarray(self._method("sample_means")(self.state, _sample_rngs(seed), num))
+        return draw(drawn_by(self.model, sampling), self.state, "sample_means", num, seed)
 
     def reconstruct(self, batch: Any, seed: int = 0) -> np.ndarray:
         """Images through the code and back, uint8 levels [B, H, W, C]."""
         method = self._method("reconstruct")
-        return np.asarray(method(self.state, _sample_rngs(seed), self._batch(batch)))
+        return np.asarray(method(self.state, sample_rngs(seed), self._batch(batch)))
 
     def inpaint(
         self, images: Any, known: Any, seed: int = 0, condition: Any = None, **sampling: Any
@@ -170,7 +143,7 @@ class Run:
           UserError: what the family cannot do, or a mask that does not fit the images.
         """
         if sampling:
-            return self._sampling(sampling).inpaint(images, known, seed, condition)
+            return self._drawn_by(sampling).inpaint(images, known, seed, condition)
         method = self._method("inpaint")
         image = np.asarray(self._batch(images)["image"])
         known = np.asarray(known)
@@ -181,7 +154,7 @@ class Run:
                 f"of {rest[-1]} or without, not {known.dtype} {list(known.shape)}"
             )
         labels = self._labels(condition, len(image))
-        return np.asarray(method(self.state, _sample_rngs(seed), image, known, labels))
+        return np.asarray(method(self.state, sample_rngs(seed), image, known, labels))
 
     def forecast(self, context: Mapping[str, Any], times: Any) -> np.ndarray:
         """What comes after known frames, at any times.
@@ -216,14 +189,8 @@ class Run:
 
     def decode(self, z: Any, condition: Any = None) -> np.ndarray:
         """Images of codes or latents (with labels [B]), uint8 levels [B, H, W, C]."""
-        method = self._method("decode")
-        if condition is None:
-            return np.asarray(method(self.state, jnp.asarray(z)))
-        if not isinstance(self.model, HasLatents):
-            raise UserError(
-                f"{self._family} decodes without labels: leave out the condition (--label)"
-            )
-        return np.asarray(method(self.state, jnp.asarray(z), self._labels(condition, len(z))))
+        labels = self._labels(condition, len(z))
+        return np.asarray(self._method("decode")(self.state, jnp.asarray(z), labels))
 
     def interpolate(self, start: Any, end: Any, num: int = 10) -> np.ndarray:
         """Images between pairs of images, by straight lines between their codes.
@@ -278,7 +245,7 @@ class Run:
     def log_prob(self, batch: Any, num_samples: int = 1, seed: int = 0) -> np.ndarray:
         """log p(x) in nats (or its bound), [B]."""
         method = self._method("log_prob")
-        return np.asarray(method(self.state, self._batch(batch), _sample_rngs(seed), num_samples))
+        return np.asarray(method(self.state, self._batch(batch), sample_rngs(seed), num_samples))
 
     def evaluate(
         self, split: str = "test", num_samples: int | None = None, show_progress: bool = False
@@ -303,6 +270,44 @@ class Run:
         with progress(data.num_examples, 0, title, unit="example") as bar:
             return figures | evaluator.log_prob(self.state, data, num_samples, bar.advance)
 
+    def evaluate_lead_times(self, split: str = "test") -> LeadTimes:
+        """Figures of forecasts over a split by lead time, beside those that learned nothing.
+
+        Args:
+          split: whose wanted times are asked for.
+
+        Raises:
+          UserError: the family cannot forecast, or the data are no sequences.
+        """
+        require(self.model, self.spec, "forecast")  # before data are read
+        size = self.experiment.evaluation.batch_size
+        return evaluate_lead_times(self.model, self.state, self._open(split), size)
+
+    def evaluate_samples(
+        self, classifier: "Run", num: int = 1000, seed: int = 0
+    ) -> dict[str, Figure]:
+        """What a classifier reads from samples: which classes there are, and whether as asked.
+
+        Args:
+          classifier: a run that classifies images of the same data.
+          num: samples; a conditional family is asked for each class in turn.
+          seed: of the samples.
+
+        Returns:
+          As `gm_jax.evaluation.samples.evaluate_samples`.
+
+        Raises:
+          UserError: where the family cannot sample, or the classifier cannot read its images.
+        """
+        require(self.model, self.spec, "sample")
+        try:
+            check_reader(classifier.model, classifier.spec, self.spec)
+        except UserError as error:
+            raise UserError(f"the classifier {classifier.folder}: {error}") from None
+        return evaluate_samples(
+            self.model, self.state, classifier.model, classifier.state, num, seed
+        )
+
     def batch(self, num: int, split: str = "test") -> dict[str, np.ndarray]:
         """`num` examples spread over a split (all, if it has fewer), as they enter the model."""
         self._check_num(num)
@@ -316,32 +321,18 @@ class Run:
         made = painter.paint(self.state, folder, stem)
         return [folder / (f"{stem}.png" if n == "samples" else f"{stem}_{n}.png") for n in made]
 
-    def _sampling(self, changes: Mapping[str, Any]) -> "Run":
-        """The same run with fields of its model replaced that say how it samples."""
-        fields = {field.name for field in dataclasses.fields(cast(Any, self.model))}
-        has = [name for name in _SAMPLING if name in fields]
-        for name in changes:
-            if name not in has:
-                option = f"{name} (--{name.replace('_', '-')})"
-                instead = f"it has {', '.join(has)}" if has else "it samples in one way only"
-                raise UserError(f"{self._family} has no {option}: {instead}")
-        model = dataclasses.replace(cast(Any, self.model), **changes)
+    def _drawn_by(self, sampling: Mapping[str, Any]) -> "Run":
+        """The same run with another way of drawing."""
+        model = drawn_by(self.model, sampling)
         experiment = dataclasses.replace(self.experiment, model=model)
         return Run(self.folder, experiment, self.state, self._mesh)
 
     def _open(self, split: str) -> Split:
         return self.experiment.data.open(split, self.experiment.seed)
 
-    @property
-    def _family(self) -> str:
-        return type(self.model).__name__
-
-    def _method(self, name: str) -> Any:
-        if not isinstance(self.model, _ABILITIES[name]):
-            raise UserError(
-                f"{self._family} can't {name.replace('_', ' ')}: the family has no such part"
-            )
-        return compiled(self.model, name)
+    def _method(self, ability: str) -> Callable[..., Any]:
+        require(self.model, self.spec, ability)
+        return compiled(self.model, ability)
 
     def _labels(self, condition: Any, num: int) -> np.ndarray | None:
         """Labels as int32 [num].
@@ -364,7 +355,7 @@ class Run:
             raise UserError(
                 f"labels must be 0 to {classes - 1}, not {labels.min()}..{labels.max()}"
             )
-        return np.broadcast_to(labels, (num,)).astype(np.int32)
+        return np.broadcast_to(labels.astype(np.int32), (num,))
 
     def _batch(self, batch: Any) -> dict[str, Any]:
         """Checks images given as an array [B, H, W, C] or as a batch.
@@ -402,12 +393,6 @@ class Run:
         most = _MOST_VALUES // self.spec.num_dims
         if num > most:
             raise UserError(f"{num} images are too many at once: give at most {most}")
-
-
-def _sample_rngs(seed: int) -> Rngs:
-    if not 0 <= seed <= MAX_SEED:
-        raise UserError(f"the seed must be 0 to {MAX_SEED}, not {seed}")
-    return Rngs(jax.random.key(seed)).at("sample")
 
 
 def fit(experiment: Experiment, folder: str | Path | None = None) -> Run:

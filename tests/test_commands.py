@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 import sys
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -12,14 +13,18 @@ from PIL import Image
 from scipy.spatial import geometric_slerp
 
 import gm_jax
-from gm_jax import cli
+from gm_jax import cli, drawing
+from gm_jax.cli.closing import next_commands
 from gm_jax.data import Data, Digits
+from gm_jax.data.spec import DataSpec, Extra
 from gm_jax.errors import UserError
 from gm_jax.experiment import Experiment, Training
 from gm_jax.functional.dequantization import from_unit
 from gm_jax.functional.latents import truncated_normal
 from gm_jax.model import Encodes, Family, HasLatents, create_state, gradient_update
+from gm_jax.models.unet_attention import UNetAttention
 from gm_jax.optimizer import Optimizer
+from gm_jax.run import Run
 from gm_jax.sampling import LatentSampling
 from gm_jax.viz.grids import image_grid
 
@@ -66,10 +71,10 @@ class LinearBothWays(Linear):
 
 
 @dataclasses.dataclass(frozen=True)
-class NoLatents(Linear):
+class NoLatents(Family):
     """One that can only sample."""
 
-    draw_latents = decode = None
+    init, update, evaluate = Linear.init, Linear.update, Linear.evaluate
 
     def sample(self, state, rngs, num, condition=None):
         return jnp.zeros((num, *state.spec.shape), jnp.uint8)
@@ -152,10 +157,34 @@ def test_sample_with_truncation(latent_run, tmp_path, capsys):
     np.testing.assert_array_equal(levels(tmp_path / "b.npz"), latent_run.sample(9, 3))
 
 
+def test_help_of_sample_shows_the_ways_of_the_very_run(latent_run, capsys):
+    text = told(capsys, "sample", latent_run.folder, "--help")
+    assert "--truncation {None}|FLOAT" in text
+    assert "--guidance" not in text
+    # Options may stand before the run.
+    told(capsys, "sample", "--num", 2, "--truncation", 0.5, latent_run.folder)
+
+
+def test_a_way_of_drawing_is_checked(latent_run):
+    with pytest.raises(UserError, match=r"no guidance \(--guidance\): it has truncation"):
+        latent_run.sample(1, guidance=2.0)
+    with pytest.raises(UserError, match="truncation must be greater than 0, not '1'"):
+        latent_run.draw_latents(1, truncation="1")
+
+
+def test_many_are_drawn_in_chunks_that_are_shown(latent_run, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(drawing, "_CHUNK_VALUES", 0)  # 64 images, in whole turns of 10 classes
+    out = told(capsys, "sample", latent_run.folder, "--num", 100, "--out", tmp_path / "a.npz")
+    assert "samples image 100/100" in out
+    drawn = levels(tmp_path / "a.npz")
+    np.testing.assert_array_equal(drawn[:70], latent_run.sample(70))
+    np.testing.assert_array_equal(drawn[:, 0, 0, 0], np.arange(100) % 10)
+
+
 @pytest.mark.parametrize("truncation", ["0", "-1", "nan", "inf"])
 def test_a_truncation_that_cannot_be(latent_run, capsys, truncation):
     line = refused(capsys, "sample", latent_run.folder, "--truncation", truncation)
-    assert f"greater than 0 and finite, not {float(truncation)}" in line
+    assert f"truncation must be greater than 0, not {float(truncation)}" in line
 
 
 def test_interpolated_latents(latent_run):
@@ -229,21 +258,23 @@ def test_what_does_not_fit_the_family(latent_run, tmp_path, capsys):
 def test_a_label_for_a_family_that_decodes_without(tmp_path):
     run = gm_jax.fit(gm_jax.load("digits/vae").quick(), tmp_path / "vae")
     z = run.encode(run.batch(2))
-    with pytest.raises(UserError, match=r"VAE decodes without labels: .*\(--label\)"):
+    with pytest.raises(UserError, match=r"VAE was trained without labels: .*\(--label\)"):
         run.decode(z, np.zeros(2, int))
-    with pytest.raises(UserError, match="VAE can't draw latents"):
-        run.draw_latents(2)
-    with pytest.raises(UserError, match="VAE can't draw latents"):
-        run.interpolate_latents(2)
 
 
 def test_next_come_the_commands_that_the_family_can_do(latent_run):
-    from gm_jax.cli.closing import next_commands
-
     folder = latent_run.folder
     assert next_commands(latent_run) == (
         f"gm-jax sample {folder}   gm-jax interpolate {folder}   gm-jax list"
     )
+
+
+def test_a_command_that_the_data_rule_out_is_not_recommended(tmp_path):
+    spec = DataSpec((8, 8, 1), extras=(Extra("ir", (8, 8, 1), "uint8"),))  # images, to translate
+    model = UNetAttention().quick()
+    state = SimpleNamespace(spec=spec)
+    translator = Run(tmp_path, SimpleNamespace(model=model), state, None)
+    assert next_commands(translator) == f"gm-jax evaluate {tmp_path}   gm-jax list"
 
 
 def durations(path):
@@ -305,7 +336,14 @@ def test_a_family_that_can_only_sample(tmp_path, capsys):
     line = refused(capsys, "interpolate", folder)
     assert "NoLatents can't interpolate: the family has no such part" in line
     line = refused(capsys, "sample", folder, "--truncation", "1")
-    assert "NoLatents can't truncate its latents: leave out" in line
+    assert "has no option truncation" in line
+    run = gm_jax.open(folder)
+    with pytest.raises(
+        UserError, match=r"no truncation \(--truncation\): it draws in one way only"
+    ):
+        run.sample(1, truncation=1.0)
+    with pytest.raises(UserError, match="NoLatents can't draw latents"):
+        run.interpolate_latents(2)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from gm_jax.cli.questions import parse_times, question_of_folder, questions_of_s
 from gm_jax.data import Data, Sevir, SyntheticStorms
 from gm_jax.data.sequences.sevir_writer import write_synthetic_sevir
 from gm_jax.errors import UserError
-from gm_jax.evaluation.forecasts import LeadTimes, evaluate_lead_times, plot_lead_times
+from gm_jax.evaluation.forecasts import LeadTimes
 from gm_jax.evaluation.split import Figure
 from gm_jax.experiment import Experiment
 from gm_jax.functional.forecast_losses import ForecastLoss
@@ -24,6 +24,7 @@ from gm_jax.models.unet_attention import UNetAttention
 from gm_jax.rng import rngs_from_seed
 from gm_jax.run import Run
 from gm_jax.training.sharding import DataMesh
+from gm_jax.viz.lead_times import plot_lead_times
 
 SOURCE = SyntheticStorms(size=12, context=3, targets=2, num_train=4, num_validation=4, num_test=5)
 
@@ -83,7 +84,7 @@ def test_times_that_make_no_sense(text, message):
 
 def test_baselines_by_lead_time(run, tmp_path):
     """Persistence against a NumPy loop; the model has its own figures."""
-    result = evaluate_lead_times(run)
+    result = run.evaluate_lead_times()
     batch = run.batch(5, "test")
     assert list(result.figures) == ["model", "persistence", "extrapolation"]
     np.testing.assert_allclose(result.seconds, batch["time"].mean(0), rtol=1e-6)
@@ -102,7 +103,7 @@ def test_baselines_by_lead_time(run, tmp_path):
     assert len(lines) == 4 * (1 + 3)
     assert lines[0].startswith("mse")
     assert "min" in lines[0]
-    plot_lead_times(result, tmp_path / "lead.png")
+    plot_lead_times(result.seconds, result.values(), tmp_path / "lead.png")
     with Image.open(tmp_path / "lead.png") as picture:
         assert picture.size[0] > 500
 
@@ -115,7 +116,7 @@ def test_rain_is_counted_at_thresholds(tmp_path):
     data = Data(source=source, train="all", valid=None, test="all", batch_size=4)
     state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), data.spec)
     rain = Run(tmp_path, Experiment(data=data, model=model), state, DataMesh(1))
-    result = evaluate_lead_times(rain, "all")
+    result = rain.evaluate_lead_times("all")
     batch = rain.batch(6, "all")
     for threshold in (16, 74, 133, 160, 181, 219):
         for i, figure in enumerate(result.figures["persistence"][f"csi_{threshold}"]):
@@ -127,7 +128,7 @@ def test_rain_is_counted_at_thresholds(tmp_path):
     assert 0 < result.figures["persistence"]["csi_16"][0].stderr < 0.2
     assert len(result.table()) == 10 * (1 + 3)
     assert result.plain()["persistence"]["mse"][0] > 0
-    plot_lead_times(result, tmp_path / "lead.png")
+    plot_lead_times(result.seconds, result.values(), tmp_path / "lead.png")
     with Image.open(tmp_path / "lead.png") as picture:
         assert picture.size[1] > 500
 
@@ -232,7 +233,7 @@ def test_what_cannot_forecast_says_so(run, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="Autoencoder can't forecast"):
         typed(monkeypatch, images, "forecast r")
     with pytest.raises(UserError, match="Autoencoder can't forecast"):
-        evaluate_lead_times(images)
+        images.evaluate_lead_times()
 
 
 def test_what_is_not_finite_is_null_in_json():

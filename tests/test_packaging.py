@@ -56,6 +56,35 @@ def test_light_commands_do_not_import_jax(command):
     assert result.stdout
 
 
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("evaluate nowhere --nonesuch", "no option nonesuch"),
+        ("sample nowhere --guidance 2", "there is no run nowhere"),
+        ("sample --num 3", "gm-jax sample needs PATH"),
+        ("train digits/vea", "Did you mean digits/vae?"),
+    ],
+)
+def test_what_is_typed_wrong_is_answered_without_jax(typed, line):
+    code = (
+        "import sys\n"
+        "from gm_jax.cli import main\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit as stop:\n"
+        "    sys.exit(3 if 'jax' in sys.modules else stop.code)\n"
+    )
+    result = run(sys.executable, "-c", code, *typed.split(), cwd=ROOT)
+    assert result.returncode == 2, result.stderr
+    assert line in result.stderr
+
+
+@pytest.mark.parametrize("module", ["gm_jax", "gm_jax.cli"])
+def test_modules_are_the_command(module):
+    result = run(sys.executable, "-m", module, "--version", cwd=ROOT)
+    assert result.stdout.startswith("gm_jax ")
+
+
 def test_command_is_installed():
     result = run(str(Path(sys.executable).parent / "gm-jax"), "--help")
     assert result.returncode == 0, result.stderr

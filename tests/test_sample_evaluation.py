@@ -14,7 +14,6 @@ import gm_jax
 from gm_jax import cli
 from gm_jax.data import Data, Digits, Quantize
 from gm_jax.errors import UserError
-from gm_jax.evaluation.samples import read_samples
 from gm_jax.experiment import Experiment, Training
 from gm_jax.model import Family, create_state
 from gm_jax.models.autoencoder import Autoencoder
@@ -93,11 +92,11 @@ def reader(tmp_path_factory):
 
 
 def test_agreement_and_coverage(reader, tmp_path):
-    figures = read_samples(fit(Levels(), tmp_path / "right"), reader, 1030)
+    figures = fit(Levels(), tmp_path / "right").evaluate_samples(reader, 1030)
     assert figures["label_agreement"].value == 1
     assert figures["label_agreement"].n == 1030
     assert figures["classes_covered"].value == 10
-    figures = read_samples(fit(Levels(wrong=True), tmp_path / "wrong"), reader, 1000)
+    figures = fit(Levels(wrong=True), tmp_path / "wrong").evaluate_samples(reader, 1000)
     assert figures["label_agreement"].value == 0.9
     np.testing.assert_allclose(figures["label_agreement"].stderr, np.sqrt(0.09 / 1000))
     assert figures["label_agreement/3"].value == 0
@@ -106,7 +105,7 @@ def test_agreement_and_coverage(reader, tmp_path):
 
 
 def test_unconditional_samples_are_only_counted(reader, tmp_path):
-    figures = read_samples(fit(Unconditional(), tmp_path / "two"), reader, 100)
+    figures = fit(Unconditional(), tmp_path / "two").evaluate_samples(reader, 100)
     assert figures["classes_covered"].value == 2
     np.testing.assert_allclose(figures["class_kl"].value, np.log(5), rtol=1e-6)
     assert not any(name.startswith("label") for name in figures)
@@ -127,31 +126,31 @@ def test_the_command(reader, tmp_path, capsys):
 def test_what_cannot_be_read(reader, tmp_path):
     run = fit(Levels(), tmp_path / "right")
     with pytest.raises(UserError, match="at least 1"):
-        read_samples(run, reader, 0)
+        run.evaluate_samples(reader, 0)
     with pytest.raises(UserError, match="Levels can't classify"):
-        read_samples(run, run)
+        run.evaluate_samples(run)
     few = dataclasses.replace(DATA, transforms=(Quantize(4, 17),))
     with pytest.raises(UserError, match=r"8x8x1 with 17 levels, but .* 8x8x1 with 4 levels"):
-        read_samples(fit(Levels(), tmp_path / "few", few), reader)
+        fit(Levels(), tmp_path / "few", few).evaluate_samples(reader)
     spec = dataclasses.replace(run.spec, num_classes=7)
     for model in (Levels(), Unconditional()):
         experiment = dataclasses.replace(run.experiment, model=model)
         seven = Run(run.folder, experiment, run.state.replace(spec=spec), DataMesh(16))
-        with pytest.raises(UserError, match=r"knows 10 classes, but .* has 7"):
-            read_samples(seven, reader)
+        with pytest.raises(UserError, match=r"knows 10 classes, but .* have 7"):
+            seven.evaluate_samples(reader)
     with pytest.raises(UserError, match="Autoencoder can't sample"):
-        read_samples(fit(Autoencoder().quick(), tmp_path / "ae"), reader)
+        fit(Autoencoder().quick(), tmp_path / "ae").evaluate_samples(reader)
 
 
 def test_images_without_labels_are_read_too(reader, tmp_path):
     run = fit(Unconditional(), tmp_path / "two")
     spec = dataclasses.replace(run.spec, num_classes=None)
     unlabelled = Run(run.folder, run.experiment, run.state.replace(spec=spec), DataMesh(16))
-    assert read_samples(unlabelled, reader, 100) == read_samples(run, reader, 100)
+    assert unlabelled.evaluate_samples(reader, 100) == run.evaluate_samples(reader, 100)
 
 
 def test_fewer_samples_than_classes(reader, tmp_path):
-    figures = read_samples(fit(Levels(), tmp_path / "right"), reader, 3)
+    figures = fit(Levels(), tmp_path / "right").evaluate_samples(reader, 3)
     assert [n for n in figures if "/" in n] == [f"label_agreement/{k}" for k in range(3)]
     assert figures["label_agreement/2"].n == 1
 
@@ -159,7 +158,7 @@ def test_fewer_samples_than_classes(reader, tmp_path):
 def test_a_trained_classifier_reads_mean_digits(tmp_path):
     experiment = gm_jax.load("digits/classifier").replace(**{"training.num-steps": 100})
     classifier = gm_jax.fit(experiment, tmp_path / "classifier")
-    figures = read_samples(fit(MeanDigits(), tmp_path / "means"), classifier, 20)
+    figures = fit(MeanDigits(), tmp_path / "means").evaluate_samples(classifier, 20)
     assert figures["label_agreement"].value == 1
     assert figures["classes_covered"].value == 10
     assert figures["class_kl"].value == 0

@@ -3,7 +3,6 @@
 import os
 import platform
 from pathlib import Path
-from typing import Any
 
 import jax
 from clu import parameter_overview
@@ -11,7 +10,7 @@ from clu import parameter_overview
 from gm_jax.cli.report import say
 from gm_jax.evaluation.split import Figure
 from gm_jax.experiment import Experiment
-from gm_jax.model import Encodes, Forecasts, HasLatents, Reconstructs, Samples
+from gm_jax.model import can
 from gm_jax.run import Run
 from gm_jax.training.folder import RunFolder
 from gm_jax.training.loop import TrainResult
@@ -56,19 +55,20 @@ def say_how_it_ended(experiment: Experiment, folder: Path, result: TrainResult) 
 
 def next_commands(run: Run) -> str:
     """What to try next."""
-    abilities: dict[str, Any] = {
-        "sample": Samples,
-        "reconstruct": Reconstructs,
-        "interpolate": (Encodes, HasLatents),
-        "forecast": Forecasts,
-        "evaluate": Forecasts,
+    abilities = {
+        "sample": ("sample",),
+        "reconstruct": ("reconstruct",),
+        "interpolate": ("encode", "draw_latents"),
+        "forecast": ("forecast",),
     }
     commands = [
-        f"gm-jax {c} {run.folder}"
-        for c, a in abilities.items()
-        if isinstance(run.model, a) and (c == "sample" or not run.spec.continuous)
+        command
+        for command, needed in abilities.items()
+        if any(can(run.model, run.spec, ability) for ability in needed)
+        and (command == "sample" or not run.spec.continuous)
     ]
-    return "   ".join([*commands[:2], "gm-jax list"])
+    typed = [f"gm-jax {command} {run.folder}" for command in [*commands, "evaluate"]]
+    return "   ".join([*typed[:2], "gm-jax list"])
 
 
 def record_figures(run: Run, phase: str, figures: dict[str, Figure]) -> None:

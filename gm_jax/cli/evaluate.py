@@ -1,7 +1,6 @@
 """gm-jax evaluate."""
 
 import dataclasses
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +10,11 @@ import tyro
 from gm_jax.cli.command import Command
 from gm_jax.cli.report import say, show_figures
 from gm_jax.errors import UserError
+from gm_jax.strict_json import to_json
 
 if TYPE_CHECKING:
-    from gm_jax.run import Run
+    from gm_jax.evaluation.forecasts import LeadTimes
+    from gm_jax.evaluation.split import Figure
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,47 +37,47 @@ class Evaluate(Command):
     """Print one JSON object instead of a table."""
 
     def act(self) -> int:
+        """Figures of a run over a split, and of its samples where there is a classifier."""
         from gm_jax.cli.asked import opened
-        from gm_jax.evaluation.forecasts import evaluate_lead_times
-        from gm_jax.evaluation.samples import read_samples
-        from gm_jax.model import Forecasts
+        from gm_jax.model import can
 
         run = opened(self.run, self.step)
         num_samples = self.num_samples
         if num_samples is not None and not 0 <= num_samples < 2**31:
             raise UserError(f"--num-samples must be 0 to {2**31 - 1}, not {num_samples}")
-        read = (
-            {}
-            if self.classifier is None
-            else read_samples(run, opened(self.classifier, None), self.num_images)
-        )
+        read: dict[str, Figure] = {}
+        if self.classifier is not None:
+            if self.num_images < 1:
+                raise UserError(f"--num-images must be at least 1, not {self.num_images}")
+            read = run.evaluate_samples(opened(self.classifier, None), self.num_images)
         figures = run.evaluate(self.split, num_samples, show_progress=not self.json)
-        forecasts = isinstance(run.model, Forecasts) and run.spec.is_sequence
+        lead_times = None
+        if can(run.model, run.spec, "forecast"):
+            lead_times = run.evaluate_lead_times(self.split)
         if self.json:
             plain: dict[str, Any] = {n: dataclasses.asdict(f) for n, f in (figures | read).items()}
-            if forecasts:
-                plain["lead_times"] = evaluate_lead_times(run, self.split).plain()
+            if lead_times is not None:
+                plain["lead_times"] = lead_times.plain()
             told = {"run": str(self.run), "step": run.step, "split": self.split, **plain}
-            print(json.dumps(told))
+            print(to_json(told))
             return 0
         say("run", f"{self.run} · step {run.step:,}")
         show_figures(self.split, figures)
         if read:
             show_figures("samples", read)
-        if forecasts:
-            show_lead_times(run, self.split)
+        if lead_times is not None:
+            show_lead_times(lead_times, self.split, run.folder)
         return 0
 
 
-def show_lead_times(run: "Run", split: str) -> None:
+def show_lead_times(result: "LeadTimes", split: str, folder: Path) -> None:
     """The table of figures by lead time, beside those of the baselines, and its plot."""
     from gm_jax.cli.output import naming
-    from gm_jax.evaluation.forecasts import evaluate_lead_times, plot_lead_times
+    from gm_jax.viz.lead_times import plot_lead_times
 
-    result = evaluate_lead_times(run, split)
     for line in result.table():
         say("", line)
-    out = run.folder / f"lead_times_{re.sub(r'[^A-Za-z0-9]+', '_', split).strip('_')}.png"
+    out = folder / f"lead_times_{re.sub(r'[^A-Za-z0-9]+', '_', split).strip('_')}.png"
     with naming(out):
-        plot_lead_times(result, out)
+        plot_lead_times(result.seconds, result.values(), out)
     say("pictures", str(out))

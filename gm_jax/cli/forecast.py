@@ -49,14 +49,11 @@ class Forecast(Command):
         from gm_jax.cli.asked import opened
         from gm_jax.cli.output import check_out
         from gm_jax.cli.questions import parse_times, question_of_folder, questions_of_split
-        from gm_jax.model import Forecasts
+        from gm_jax.model import require
 
         wanted = None if self.times is None else parse_times(self.times)
         run = opened(self.run, self.step)
-        if not isinstance(run.model, Forecasts) or not run.spec.is_sequence:
-            raise UserError(
-                f"{type(run.model).__name__} can't forecast: the family has no such part"
-            )
+        require(run.model, run.spec, "forecast")
         out = self.run / "forecasts" if self.out is None else self.out
         check_out(out / "strip.png", ".png")
         if self.context is None:

@@ -59,7 +59,7 @@ class Inpaint(Command):
         batch = run.batch(self.num, self.split)
         originals = batch["image"]
         mask = np.broadcast_to(half(self.known, *run.spec.shape[:2]), originals.shape[:-1])
-        labels = batch["label"] if getattr(run.model, "conditional", False) else None
+        labels = batch["label"] if run.model.conditional else None
         times = (self.completions, *(1,) * (originals.ndim - 1))
         drawn = run.inpaint(
             np.tile(originals, times),

@@ -87,10 +87,10 @@ def images_between(
     import numpy as np
 
     from gm_jax.cli.asked import check_label
-    from gm_jax.model import Encodes, HasLatents
+    from gm_jax.model import can
 
     family = type(run.model).__name__
-    encodes, has_latents = isinstance(run.model, Encodes), isinstance(run.model, HasLatents)
+    encodes, has_latents = (can(run.model, run.spec, a) for a in ("encode", "draw_latents"))
     if not (encodes or has_latents):
         raise UserError(f"{family} can't interpolate: the family has no such part")
     if has_latents and (not encodes or seed is not None or label is not None):

@@ -80,11 +80,9 @@ def known_truth(
 ) -> list[np.ndarray | None]:
     """What came at other times than those of the examples, where the source can tell."""
     data = run.experiment.data
-    truth = getattr(data.source, "truth", None)
-    if truth is None:
-        return [None] * len(times)
-    expression = {"train": data.train, "valid": data.valid, "test": data.test}.get(split, split)
-    return [*truth(expression, batch["index"], times)]
+    named = {"train": data.train, "valid": data.valid, "test": data.test}
+    truth = data.source.truth(named.get(split) or split, batch["index"], times)
+    return [None] * len(times) if truth is None else [*truth]
 
 
 def question_of_folder(

@@ -1,12 +1,14 @@
 """gm-jax sample."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from gm_jax.cli.command import Command
+from gm_jax.cli.parsing import parse
 from gm_jax.cli.report import say
 from gm_jax.errors import UserError
 
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Sample(Command):
-    """Draw images from a run. Example: gm-jax sample runs/digits/vae --num 64 --seed 1"""
+    """Draw images from a run. Example: gm-jax sample runs/digits/vae --num 64 --seed 1
+
+    gm-jax sample RUN --help lists the ways in which that run can draw, too.
+    """
 
     run: tyro.conf.Positional[Path]
     """Folder of the run."""
@@ -30,59 +35,100 @@ class Sample(Command):
     """Show the mean image of each draw instead of a sample of it."""
     label: int | None = None
     """Class to draw from, for a model that was trained with labels."""
-    truncation: float | None = None
-    """Keeps latents within this distance of 0, e.g. 0.7: more typical images, less diverse."""
-    sampler: str | None = None
-    """How to draw, for a model with several ways, e.g. ddim (default: as it was trained with)."""
-    sampler_steps: int | None = None
-    """Calls of the network for an image, of a diffusion model: fewer is faster."""
-    eta: float | None = None
-    """Noise of the sampler ddim: 0 is none, 1 that of ancestral sampling."""
-    guidance: float | None = None
-    """By the label: 1 is none, 2 makes images more typical of it and less diverse."""
     step: str | None = None
     """Checkpoint: a step, "latest" or "best" (default: what the experiment names)."""
     out: Path | None = None
     """A .png grid, or .npz with the levels (default: samples/seed_N.png in the run)."""
 
-    def act(self) -> int:
-        import numpy as np
+    sampling: tyro.conf.Suppress[Any] = None
 
+    @classmethod
+    def parsed(cls, name: str, argv: Sequence[str]) -> Command:
+        """sample RUN [options]: how this very run draws are options too.
+
+        Raises:
+          UserError: for a folder that holds no run, or options that do not fit it.
+        """
+        typed = find_run(argv)
+        if typed is None:
+            return super().parsed(name, argv)
+        folder = Path(typed)
+        from gm_jax.runtime import set_up
+
+        set_up()
+        from gm_jax.model import sampling_of
+        from gm_jax.training.folder import RunFolder
+
+        config = sampling_of(RunFolder(folder).load()[0].model)
+        ways = [] if config is None else dataclasses.fields(config)
+        fields = [f for f in dataclasses.fields(cls) if f.name not in ("run", "sampling")]
+        kind: Any = Annotated[Any, tyro.conf.Suppress]
+        if config is not None:
+            kind = Annotated[type(config), tyro.conf.arg(name="")]
+
+        @dataclasses.dataclass(frozen=True)
+        class SampleRun(cls):  # type: ignore[misc, valid-type]
+            __doc__ = cls.__doc__
+            run: tyro.conf.Suppress[Path] = folder
+            sampling: kind = config
+
+        rest = list(argv)
+        rest.remove(typed)
+        options = [field.name.replace("_", "-") for field in (*fields, *ways)]
+        return parse(SampleRun, rest, f"gm-jax {name} {folder}", options=options)
+
+    def act(self) -> int:
+        """Draws images to a PNG grid or an .npz of levels; points to a scatter PNG or an .npz."""
         from gm_jax.cli.asked import check_label, opened
         from gm_jax.cli.output import check_out
+        from gm_jax.model import sampling_of
         from gm_jax.training.folder import RunFolder
         from gm_jax.viz.grids import unit_to_pixels
 
         run = opened(self.run, self.step)
-        sampling = {
-            "sampler": self.sampler,
-            "sampler_steps": self.sampler_steps,
-            "eta": self.eta,
-            "guidance": self.guidance,
-        }
-        given = {name: value for name, value in sampling.items() if value is not None}
-        options = {f"--{name.replace('_', '-')}": value for name, value in given.items()}
-        checked = {"--label": self.label, "--truncation": self.truncation, **options}
-        for option, value in checked.items():
-            if self.means and value is not None:
-                raise UserError(f"{option} works without --means only: leave one of them out")
-        labels = None
-        if self.label is not None:
-            labels = np.full((max(self.num, 0),), check_label(run, self.label))
+        if self.means and self.label is not None:
+            raise UserError("--label works without --means only: leave one of them out")
+        label = None if self.label is None else check_label(run, self.label)
         out = (
             RunFolder(self.run).samples / f"seed_{self.seed}.png" if self.out is None else self.out
         )
         check_out(out, ".png", ".npz")
+        other = changes(sampling_of(run.model), self.sampling)
         if self.means:
-            save_images(out, unit_to_pixels(run.sample_means(self.num, self.seed)), 256)
+            save_images(out, unit_to_pixels(run.sample_means(self.num, self.seed, **other)), 256)
         else:
-            images = run.sample(self.num, self.seed, labels, self.truncation, **given)
-            save(out, images, run, in_turn=labels is None)
-        how = {} if self.truncation is None else {"truncation": f"{self.truncation:g}"}
-        said = "".join(f" · {n.replace('_', ' ')} {value}" for n, value in (how | given).items())
+            samples = run.sample(self.num, self.seed, label, show_progress=True, **other)
+            save(out, samples, run, in_turn=label is None)
+        said = "".join(f" · {name.replace('_', ' ')} {spoken(v)}" for name, v in other.items())
         kind = "points" if run.spec.continuous else "images"
         say("samples", f"{out} · {self.num} {kind} · seed {self.seed}{said}")
         return 0
+
+
+def find_run(argv: Sequence[str]) -> str | None:
+    """The folder of the run among what was typed; None where there is none to be seen.
+
+    Raises:
+      UserError: what stands first is no option, and no run.
+    """
+    named = [word for word in argv if not word.startswith("-")]
+    if argv and not argv[0].startswith("-"):
+        if not Path(named[0]).is_dir():
+            raise UserError(f"there is no run {named[0]} (gm-jax train makes one)")
+        return named[0]
+    return next((word for word in named if (Path(word) / "experiment.json").is_file()), None)
+
+
+def changes(own: Any, wanted: Any) -> dict[str, Any]:
+    """The fields in which the way of drawing that is wanted is not the run's own."""
+    names = [] if own is None else [field.name for field in dataclasses.fields(own)]
+    pairs = {name: (getattr(own, name), getattr(wanted, name)) for name in names}
+    return {name: new for name, (old, new) in pairs.items() if new != old}
+
+
+def spoken(value: Any) -> str:
+    """A field's value in a line."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def save(out: Path, samples: "np.ndarray", run: "Run", in_turn: bool) -> None:

@@ -120,3 +120,19 @@ class Source:
     def summary(self) -> str | None:
         """One line on what there is, for sources whose name does not say it; else None."""
         return None
+
+    def truth(self, split: str, index: int | np.ndarray, times: np.ndarray) -> np.ndarray | None:
+        """What examples of a sequence look like at any times, for sources that know; else None.
+
+        Args:
+          split: as for `open`.
+          index: of the example or examples in it, [n].
+          times: seconds since the last context frame, [T] or [n, T].
+
+        Returns:
+          uint8 levels [n, T, H, W, C].
+
+        Raises:
+          UserError: there is no such split.
+        """
+        return None

@@ -3,31 +3,26 @@
 import dataclasses
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from gm_jax.errors import UserError
+from gm_jax.data.split import Split
 from gm_jax.evaluation.split import Figure
 from gm_jax.functional.dequantization import from_unit, to_unit
 from gm_jax.functional.extrapolation import linear_extrapolation, persistence
 from gm_jax.metrics.csi import Contingency, contingency, critical_success_index, jackknife
 from gm_jax.metrics.frames import frame_figures
-from gm_jax.model import Forecasts
+from gm_jax.model import Family, Forecasts, TrainState, require
 from gm_jax.rng import Rngs
-from gm_jax.run import Run
 from gm_jax.strict_json import finite
 from gm_jax.viz.strips import spoken_time
-from gm_jax.whole_file import replacing
 
 Method = Callable[[Any, Any], jax.Array]
 """(state, batch) -> uint8 levels [B, M, H, W, C]."""
 
-_ERRORS = ("mse", "mae")
-_FIGURES = (*_ERRORS, "psnr", "ssim")
-_COLUMNS = 5  # of panels in a plot
+_FIGURES = ("mse", "mae", "psnr", "ssim")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,26 +52,33 @@ class LeadTimes:
 
     def plain(self) -> dict[str, Any]:
         """For JSON: {"seconds": [M], method: {name: [M]}}, with None for what is not finite."""
-        values = {
+        return {"seconds": list(self.seconds), **finite(self.values())}
+
+    def values(self) -> dict[str, dict[str, list[float]]]:
+        """The figures' values: {method: {name: [M]}}."""
+        return {
             method: {name: [f.value for f in row] for name, row in figures.items()}
             for method, figures in self.figures.items()
         }
-        return {"seconds": list(self.seconds), **finite(values)}
 
 
-def evaluate_lead_times(run: Run, split: str = "test") -> LeadTimes:
+def evaluate_lead_times(
+    model: Family, state: TrainState, split: Split, batch_size: int
+) -> LeadTimes:
     """Means over a split of what the model and the baselines forecast, as levels.
 
     Args:
-      run: of a family that forecasts.
+      model: of a family that forecasts.
+      state: of it.
       split: whose wanted times are asked for.
+      batch_size: sequences forecast at once.
 
     Raises:
       UserError: the family cannot forecast, or the data are no sequences.
     """
-    model, spec = run.model, run.spec
-    if not isinstance(model, Forecasts) or not spec.is_sequence:
-        raise UserError(f"{type(model).__name__} can't forecast: the family has no such part")
+    spec = state.spec
+    require(model, spec, "forecast")
+    assert isinstance(model, Forecasts)
 
     def learned(state: Any, batch: Any) -> jax.Array:
         known = {name: batch[name] for name in ("context", "context_time")}
@@ -104,14 +106,10 @@ def evaluate_lead_times(run: Run, split: str = "test") -> LeadTimes:
 
         return {name: figures(levels) for name, levels in drawn.items()}
 
-    data = run.experiment.data.open(split, run.experiment.seed)
-    size = run.experiment.evaluation.batch_size
     rows, times = [], []
-    for batch in data.eval_batches(size):
+    for batch in split.eval_batches(batch_size):
         mask = batch.pop("mask")
-        rows.append(
-            jax.tree.map(lambda v, mask=mask: np.asarray(v)[mask], scores(run.state, batch))
-        )
+        rows.append(jax.tree.map(lambda v, mask=mask: np.asarray(v)[mask], scores(state, batch)))
         times.append(batch["time"][mask])
     joined = jax.tree.map(lambda *parts: np.concatenate(parts), *rows)
     figures = {}
@@ -128,29 +126,6 @@ def evaluate_lead_times(run: Run, split: str = "test") -> LeadTimes:
             )
         figures[method] = own
     return LeadTimes(tuple(np.concatenate(times).mean(0).tolist()), figures)
-
-
-def plot_lead_times(result: LeadTimes, out: Path) -> None:
-    """One panel a figure, one line a method, against the lead time; whole or not at all."""
-    from matplotlib.figure import Figure as Canvas
-
-    names = list(next(iter(result.figures.values())))
-    columns = min(len(names), _COLUMNS)
-    rows = -(-len(names) // columns)
-    canvas = Canvas(figsize=(3.6 * columns, 3 * rows), layout="constrained")
-    axes = canvas.subplots(rows, columns, squeeze=False).ravel()
-    minutes = max(result.seconds) > 120
-    x = [s / 60 for s in result.seconds] if minutes else list(result.seconds)
-    for axis in axes[len(names) :]:
-        axis.set_axis_off()
-    for axis, name in zip(axes, names, strict=False):
-        for method, figures in result.figures.items():
-            axis.plot(x, [f.value for f in figures[name]], "o-", label=method)
-        better = "smaller" if name in _ERRORS else "larger"
-        axis.set(title=f"{name} ({better} is better)", xlabel=f"{'minutes' if minutes else 's'}")
-    axes[0].legend(fontsize=8)
-    with replacing(out) as aside:
-        canvas.savefig(aside, dpi=110, format="png")
 
 
 def _figure(values: np.ndarray) -> Figure:

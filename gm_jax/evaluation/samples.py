@@ -2,24 +2,33 @@
 
 import math
 
-import jax
 import numpy as np
 
+from gm_jax.data.spec import DataSpec
+from gm_jax.drawing import draw
 from gm_jax.errors import UserError
 from gm_jax.evaluation.split import Figure
 from gm_jax.metrics.labels import class_coverage, confusion
-from gm_jax.model import Classifies
-from gm_jax.run import Run
+from gm_jax.model import Family, TrainState, can, compiled
 
 _AT_ONCE = 500  # images
 
 
-def read_samples(run: Run, classifier: Run, num: int = 1000, seed: int = 0) -> dict[str, Figure]:
+def evaluate_samples(
+    model: Family,
+    state: TrainState,
+    reader: Family,
+    reader_state: TrainState,
+    num: int = 1000,
+    seed: int = 0,
+) -> dict[str, Figure]:
     """What a classifier reads from samples.
 
     Args:
-      run: whose samples; a conditional family is asked for each class in turn.
-      classifier: a run that classifies images of the same data.
+      model: whose samples; a conditional family is asked for each class in turn.
+      state: of it.
+      reader: a classifier of images of the same data (`check_reader`).
+      reader_state: of it.
       num: samples.
       seed: of the samples.
 
@@ -29,18 +38,15 @@ def read_samples(run: Run, classifier: Run, num: int = 1000, seed: int = 0) -> d
       "label_agreement/K" for each class.
 
     Raises:
-      UserError: where the model cannot sample, the classifier cannot classify, their images or
-        numbers of classes differ, or `num` is less than 1.
+      UserError: where the model cannot sample, or `num` is less than 1.
     """
-    _check(run, classifier, num)
-    classes = classifier.spec.num_classes or 1
-    conditional = getattr(run.model, "conditional", False)
+    classes = reader_state.spec.num_classes or 1
     asked = np.arange(num, dtype=np.int32) % classes
-    images = run.sample(num, seed, asked if conditional else None)
-    read = read_labels(classifier, images)
+    images = draw(model, state, "sample", num, seed, asked if model.conditional else None)
+    read = read_labels(reader, reader_state, images)
     coverage = class_coverage(read, classes)
     figures = {}
-    if conditional:
+    if model.conditional:
         counts = confusion(asked, read, classes)
         figures["label_agreement"] = _share(np.trace(counts), num)
         for label, row in enumerate(counts[:num]):
@@ -50,14 +56,38 @@ def read_samples(run: Run, classifier: Run, num: int = 1000, seed: int = 0) -> d
     return figures
 
 
-def read_labels(classifier: Run, images: np.ndarray) -> np.ndarray:
+def read_labels(reader: Family, state: TrainState, images: np.ndarray) -> np.ndarray:
     """The most probable label of each image [N, H, W, C]: int64 [N]."""
-    assert isinstance(classifier.model, Classifies)
-    classify = jax.jit(classifier.model.classify)
+    classify = compiled(reader, "classify")
     parts = [images[i : i + _AT_ONCE] for i in range(0, len(images), _AT_ONCE)]
     return np.concatenate(
-        [np.asarray(classify(classifier.state, {"image": part}).argmax(-1)) for part in parts]
+        [np.asarray(classify(state, {"image": part}).argmax(-1)) for part in parts]
     )
+
+
+def check_reader(reader: Family, known: DataSpec, spec: DataSpec) -> None:
+    """Looks whether a classifier can read images.
+
+    Args:
+      reader: the classifier.
+      known: of the data it was trained on.
+      spec: of the images.
+
+    Raises:
+      UserError: it is none, or the images or numbers of classes differ.
+    """
+    if not can(reader, known, "classify"):
+        raise UserError(
+            f"{type(reader).__name__} can't classify, give the run of a Classifier "
+            "(gm-jax train mnist/classifier)"
+        )
+    same = (known.shape, known.num_levels, known.continuous)
+    if same != (spec.shape, spec.num_levels, spec.continuous):
+        raise UserError(f"it reads images {_describe(known)}, but those are {_describe(spec)}")
+    if spec.num_classes not in (None, known.num_classes):
+        raise UserError(
+            f"it knows {known.num_classes} classes, but those images have {spec.num_classes}"
+        )
 
 
 def _share(count: int, total: int) -> Figure:
@@ -65,27 +95,5 @@ def _share(count: int, total: int) -> Figure:
     return Figure(share, "estimate", int(total), math.sqrt(share * (1 - share) / total))
 
 
-def _check(run: Run, classifier: Run, num: int) -> None:
-    if num < 1:
-        raise UserError(f"--num-images must be at least 1, not {num}")
-    if not isinstance(classifier.model, Classifies):
-        family = type(classifier.model).__name__
-        raise UserError(
-            f"--classifier {classifier.folder}: {family} can't classify, give the run of a "
-            "Classifier (gm-jax train mnist/classifier)"
-        )
-    same = ("shape", "num_levels", "continuous")
-    if any(getattr(run.spec, name) != getattr(classifier.spec, name) for name in same):
-        raise UserError(
-            f"--classifier {classifier.folder} reads images {_describe(classifier)}, but those of "
-            f"{run.folder} are {_describe(run)}"
-        )
-    if run.spec.num_classes not in (None, classifier.spec.num_classes):
-        raise UserError(
-            f"--classifier {classifier.folder} knows {classifier.spec.num_classes} classes, but "
-            f"{run.folder} has {run.spec.num_classes}"
-        )
-
-
-def _describe(run: Run) -> str:
-    return f"{'x'.join(map(str, run.spec.shape))} with {run.spec.num_levels} levels"
+def _describe(spec: DataSpec) -> str:
+    return f"{'x'.join(map(str, spec.shape))} with {spec.num_levels} levels"

@@ -12,7 +12,7 @@ from gm_jax.data.split import Split
 from gm_jax.data.transforms import Transform, apply_random
 from gm_jax.errors import UserError
 from gm_jax.functional.dtypes import full_precision
-from gm_jax.model import FigureKind, HasLogProb, Model, TrainState
+from gm_jax.model import Family, FigureKind, HasLogProb, TrainState, can, kind_of
 from gm_jax.rng import Rngs
 
 
@@ -58,7 +58,7 @@ class Evaluator:
 
     def __init__(
         self,
-        model: Model,
+        model: Family,
         transforms: tuple[Transform, ...],
         batch_size: int,
         place: Callable[[Any], Any] = lambda batch: batch,
@@ -103,7 +103,7 @@ class Evaluator:
         Raises:
           UserError: where the model has no log_prob.
         """
-        if not isinstance(self.model, HasLogProb):
+        if not can(self.model, state.spec, "log_prob"):
             family = type(self.model).__name__
             raise UserError(f"{family} has no log_prob: give --num-samples 0")
 
@@ -135,12 +135,10 @@ class Evaluator:
                 done = {name: _masked(rows, name) for name in rows[0][1]}
                 num = len(next(iter(done.values())))
                 watch(num, {name: float(values.mean()) for name, values in done.items()})
-        describe = getattr(self.model, "figure_kinds", None)
-        kinds: dict[str, FigureKind] = describe(state.spec) if describe else {}
         figures = {}
         for name in rows[0][1]:
             values = _masked(rows, name)
             stderr = float(values.std() / math.sqrt(len(values)))
-            kind = kinds.get(name, "estimate")
+            kind = kind_of(self.model, name, state.spec)
             figures[name] = Figure(float(values.mean()), kind, len(values), stderr)
         return figures

@@ -66,11 +66,13 @@ class _PlainLines:
         self._last_time, self._last_metrics = now, dict(metrics)
         rate = (to_step - self._start) / max(now - self._began, 1e-9)
         left = (self._num_steps - to_step) / max(rate, 1e-9)
-        self.print(
-            f"{self._description} {self._unit} {to_step:,}/{self._num_steps:,} · "
-            f"{rate:.1f} {self._unit}s/s · "
-            f"{describe(metrics)} · {clock(left)} left"
-        )
+        parts = [
+            f"{self._description} {self._unit} {to_step:,}/{self._num_steps:,}",
+            f"{rate:.1f} {self._unit}s/s",
+            *([describe(metrics)] if metrics else []),
+            f"{clock(left)} left",
+        ]
+        self.print(" · ".join(parts))
 
     def print(self, line: str) -> None:
         announce(line)

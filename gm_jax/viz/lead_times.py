@@ -1,0 +1,40 @@
+"""Plots of figures by lead time: one panel a figure, one line a method."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gm_jax.whole_file import replacing
+
+_ERRORS = ("mse", "mae")
+_COLUMNS = 5  # of panels
+
+
+def plot_lead_times(
+    seconds: Sequence[float], values: Mapping[str, Mapping[str, Sequence[float]]], out: Path
+) -> None:
+    """Draws figures against the lead time; whole or not at all.
+
+    Args:
+      seconds: lead times, [M].
+      values: by method, then by the figure's name, [M] each; all methods have the same figures.
+      out: a PNG.
+    """
+    from matplotlib.figure import Figure
+
+    names = list(next(iter(values.values())))
+    columns = min(len(names), _COLUMNS)
+    rows = -(-len(names) // columns)
+    canvas = Figure(figsize=(3.6 * columns, 3 * rows), layout="constrained")
+    axes = canvas.subplots(rows, columns, squeeze=False).ravel()
+    minutes = max(seconds) > 120
+    x = [s / 60 for s in seconds] if minutes else list(seconds)
+    for axis in axes[len(names) :]:
+        axis.set_axis_off()
+    for axis, name in zip(axes, names, strict=False):
+        for method, figures in values.items():
+            axis.plot(x, figures[name], "o-", label=method)
+        better = "smaller" if name in _ERRORS else "larger"
+        axis.set(title=f"{name} ({better} is better)", xlabel=f"{'minutes' if minutes else 's'}")
+    axes[0].legend(fontsize=8)
+    with replacing(out) as aside:
+        canvas.savefig(aside, dpi=110, format="png")
