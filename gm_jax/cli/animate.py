@@ -32,7 +32,7 @@ class Animate(Command):
         from gm_jax.training.folder import RunFolder
         from gm_jax.viz.animation import ENDINGS, animate_pictures, check_animation
 
-        RunFolder(self.run).load()  # says so where there is no run
+        RunFolder(self.run).record()  # says so where there is no run
         out = self.run / "progress.gif" if self.out is None else self.out
         check_out(out, *ENDINGS)
         check_animation(out)

@@ -7,9 +7,9 @@ from gm_jax.errors import UserError
 from gm_jax.run import Run, open_run
 
 
-def opened(folder: Path, step: str | None) -> Run:
-    """The run in a folder, at the checkpoint that --step names."""
-    return open_run(folder, parse_step(step))
+def opened(folder: Path, step: str | None = None, experiment: str | None = None) -> Run:
+    """The run in a folder, at the checkpoint of --step, with the classes of --experiment."""
+    return open_run(folder, parse_step(step), experiment)
 
 
 def parse_step(step: str | None) -> Any:

@@ -27,6 +27,8 @@ class Evaluate(Command):
     """train, valid, test, or a split expression such as "test[:100]"."""
     step: str | None = None
     """Checkpoint: a step, "latest" or "best" (default: what the experiment names)."""
+    experiment: str | None = None
+    """File of the run's own classes (default: the one it was trained from, if still the same)."""
     num_samples: int | None = None
     """Effort of the estimate of log p(x), e.g. K of IWAE-K; 0 leaves it out."""
     classifier: Path | None = None
@@ -41,7 +43,7 @@ class Evaluate(Command):
         from gm_jax.cli.asked import opened
         from gm_jax.model import can
 
-        run = opened(self.run, self.step)
+        run = opened(self.run, self.step, self.experiment)
         num_samples = self.num_samples
         if num_samples is not None and not 0 <= num_samples < 2**31:
             raise UserError(f"--num-samples must be 0 to {2**31 - 1}, not {num_samples}")
@@ -49,7 +51,7 @@ class Evaluate(Command):
         if self.classifier is not None:
             if self.num_images < 1:
                 raise UserError(f"--num-images must be at least 1, not {self.num_images}")
-            read = run.evaluate_samples(opened(self.classifier, None), self.num_images)
+            read = run.evaluate_samples(opened(self.classifier), self.num_images)
         figures = run.evaluate(self.split, num_samples, show_progress=not self.json)
         lead_times = None
         if can(run.model, run.spec, "forecast"):

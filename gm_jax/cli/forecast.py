@@ -41,6 +41,8 @@ class Forecast(Command):
     """How many examples of the split."""
     step: str | None = None
     """Checkpoint: a step, "latest" or "best" (default: what the experiment names)."""
+    experiment: str | None = None
+    """File of the run's own classes (default: the one it was trained from, if still the same)."""
     out: Path | None = None
     """A folder (default: forecasts in the run)."""
 
@@ -52,7 +54,7 @@ class Forecast(Command):
         from gm_jax.model import require
 
         wanted = None if self.times is None else parse_times(self.times)
-        run = opened(self.run, self.step)
+        run = opened(self.run, self.step, self.experiment)
         require(run.model, run.spec, "forecast")
         out = self.run / "forecasts" if self.out is None else self.out
         check_out(out / "strip.png", ".png")

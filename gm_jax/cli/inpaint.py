@@ -36,6 +36,8 @@ class Inpaint(Command):
     """Same seed, same completions."""
     step: str | None = None
     """Checkpoint: a step, "latest" or "best" (default: what the experiment names)."""
+    experiment: str | None = None
+    """File of the run's own classes (default: the one it was trained from, if still the same)."""
     out: Path | None = None
     """A .png file (default: samples/inpainting_top.png in the run)."""
 
@@ -48,7 +50,7 @@ class Inpaint(Command):
         from gm_jax.training.folder import RunFolder
         from gm_jax.viz.grids import side_by_side, to_pixels
 
-        run = opened(self.run, self.step)
+        run = opened(self.run, self.step, self.experiment)
         out = self.out
         if out is None:
             out = RunFolder(self.run).samples / f"inpainting_{self.known}.png"

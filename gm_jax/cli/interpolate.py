@@ -37,6 +37,8 @@ class Interpolate(Command):
     """Class of the images between latents, for a model that was trained with labels."""
     step: str | None = None
     """Checkpoint: a step, "latest" or "best" (default: what the experiment names)."""
+    experiment: str | None = None
+    """File of the run's own classes (default: the one it was trained from, if still the same)."""
     out: Path | None = None
     """A .png, .gif or .mp4 file; .mp4 needs ffmpeg (default: samples/interpolation.png)."""
 
@@ -48,7 +50,7 @@ class Interpolate(Command):
         from gm_jax.viz.animation import ENDINGS, check_animation, save_animation, there_and_back
         from gm_jax.viz.grids import image_grid
 
-        run = opened(self.run, self.step)
+        run = opened(self.run, self.step, self.experiment)
         out = RunFolder(self.run).samples / "interpolation.png" if self.out is None else self.out
         check_out(out, ".png", *ENDINGS)
         check_animation(out)

@@ -27,6 +27,8 @@ class Reconstruct(Command):
     """train, valid, test, or a split expression."""
     step: str | None = None
     """Checkpoint: a step, "latest" or "best" (default: what the experiment names)."""
+    experiment: str | None = None
+    """File of the run's own classes (default: the one it was trained from, if still the same)."""
     out: Path | None = None
     """A .png file (default: samples/reconstructions.png in the run)."""
 
@@ -38,7 +40,7 @@ class Reconstruct(Command):
         from gm_jax.training.folder import RunFolder
         from gm_jax.viz.grids import side_by_side
 
-        run = opened(self.run, self.step)
+        run = opened(self.run, self.step, self.experiment)
         out = RunFolder(self.run).samples / "reconstructions.png" if self.out is None else self.out
         check_out(out, ".png")
         check_images(run)

@@ -1,5 +1,6 @@
 """gm-jax sample."""
 
+import argparse
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +38,8 @@ class Sample(Command):
     """Class to draw from, for a model that was trained with labels."""
     step: str | None = None
     """Checkpoint: a step, "latest" or "best" (default: what the experiment names)."""
+    experiment: str | None = None
+    """File of the run's own classes (default: the one it was trained from, if still the same)."""
     out: Path | None = None
     """A .png grid, or .npz with the levels (default: samples/seed_N.png in the run)."""
 
@@ -56,10 +59,14 @@ class Sample(Command):
         from gm_jax.runtime import set_up
 
         set_up()
+        from gm_jax.experiment_code import read_code
+        from gm_jax.experiment_file import resolve
         from gm_jax.model import sampling_of
         from gm_jax.training.folder import RunFolder
 
-        config = sampling_of(RunFolder(folder).load()[0].model)
+        given = find_experiment(argv)
+        code = None if given is None else read_code(resolve(given))[0]
+        config = sampling_of(RunFolder(folder).load(code)[0].model)
         ways = [] if config is None else dataclasses.fields(config)
         fields = [f for f in dataclasses.fields(cls) if f.name not in ("run", "sampling")]
         kind: Any = Annotated[Any, tyro.conf.Suppress]
@@ -85,7 +92,7 @@ class Sample(Command):
         from gm_jax.training.folder import RunFolder
         from gm_jax.viz.grids import unit_to_pixels
 
-        run = opened(self.run, self.step)
+        run = opened(self.run, self.step, self.experiment)
         if self.means and self.label is not None:
             raise UserError("--label works without --means only: leave one of them out")
         label = None if self.label is None else check_label(run, self.label)
@@ -117,6 +124,17 @@ def find_run(argv: Sequence[str]) -> str | None:
             raise UserError(f"there is no run {named[0]} (gm-jax train makes one)")
         return named[0]
     return next((word for word in named if (Path(word) / "experiment.json").is_file()), None)
+
+
+def find_experiment(argv: Sequence[str]) -> str | None:
+    """What was typed behind --experiment, which has to be known before all options are."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--experiment")
+    try:
+        given: str | None = parser.parse_known_args(argv)[0].experiment
+    except argparse.ArgumentError:  # nothing behind it: said where all options are parsed
+        return None
+    return given
 
 
 def changes(own: Any, wanted: Any) -> dict[str, Any]:

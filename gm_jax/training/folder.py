@@ -65,6 +65,16 @@ class RunFolder:
     def samples(self) -> Path:
         return self.path / "samples"
 
+    def record(self) -> dict[str, Any]:
+        """What experiment.json says, as plain values.
+
+        Raises:
+          UserError: where the folder is missing or holds no run.
+        """
+        if not self.path.is_dir():
+            raise UserError(f"there is no run {self.path} (gm-jax train makes one)")
+        return read_json(self.experiment)
+
     def load(self, code: Code | None = None) -> tuple[Experiment, DataSpec]:
         """The experiment of an existing run, and what its data were like.
 
@@ -76,8 +86,7 @@ class RunFolder:
         Raises:
           UserError: where the folder is missing or holds no run.
         """
-        if not self.path.is_dir():
-            raise UserError(f"there is no run {self.path} (gm-jax train makes one)")
+        self.record()
         plain = load_json(self.experiment, code)
         return plain["experiment"], plain["spec"]
 
