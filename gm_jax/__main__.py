@@ -2,4 +2,5 @@
 
 from gm_jax.cli import main
 
-main()
+if __name__ == "__main__":  # a run that names this module must not start a command
+    main()

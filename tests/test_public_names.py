@@ -112,3 +112,5 @@ def test_a_class_that_was_never_ours_gets_one_line():
         find_class("gm_jax.models.nothing:Nothing")
     with pytest.raises(UserError, match="no config class of this version"):
         find_class("gm_jax.models:Nothing")
+    with pytest.raises(UserError, match="no config class of this version"):
+        find_class("gm_jax.cli.__main__:main")  # and no command is started
