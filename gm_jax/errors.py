@@ -94,3 +94,9 @@ def check_types(config: object) -> None:
 
 
 _NUMBERS = {int: numbers.Integral, float: numbers.Real}  # NumPy's count too
+
+
+def one_line(error: BaseException) -> str:
+    """The last line of an error's message, shortened."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:200] if lines else type(error).__name__

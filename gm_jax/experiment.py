@@ -8,6 +8,7 @@ import tyro
 
 from gm_jax.data.config import AnyData
 from gm_jax.errors import ConfigError, UserError, check_literals, check_not_negative, check_positive
+from gm_jax.model import Family
 
 MAX_SEED = 2**63 - 1
 """jax.random.key takes no larger one."""
@@ -79,7 +80,7 @@ class Experiment:
     """One experiment. Built by `get_config()` of a file in experiments/."""
 
     data: AnyData
-    model: Any
+    model: Family
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
     sharding: Sharding = Sharding()
@@ -118,7 +119,7 @@ class Experiment:
         return dataclasses.replace(
             self,
             data=self.data.quick(),
-            model=self.model.quick() if hasattr(self.model, "quick") else self.model,
+            model=self.model.quick(),
             training=training,
             evaluation=dataclasses.replace(
                 self.evaluation, batch_size=16, num_samples=min(self.evaluation.num_samples, 3)

@@ -488,6 +488,3 @@ def ema_update(ema_params: Any, params: Any, opt_state: Any, optimizer: Optimize
     if optimizer.accumulate_steps > 1:
         rate = jnp.where(opt_state.mini_step == 0, rate, 0.0)
     return optax.incremental_update(params, ema_params, rate)
-
-
-Model = Family

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gm_jax.data.images.folder import find_path
 from gm_jax.data.sequences.checks import check_times
 from gm_jax.data.sequences.storm_frames import Cut, StormFrames, read_storms
+from gm_jax.data.store.places import find_path
 from gm_jax.errors import UserError
 from gm_jax.run import Run
 

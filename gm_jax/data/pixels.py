@@ -1,8 +1,11 @@
 """Pillow's images as arrays of pixels with the channels that are wanted."""
 
+import io
 from typing import Any
 
 import numpy as np
+
+from gm_jax.errors import one_line
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 """What Pillow calls images of so many channels."""
@@ -23,3 +26,19 @@ def to_pixels(image: Any) -> np.ndarray:
     """A Pillow image of one of `MODES` as uint8 [H, W, C]."""
     pixels = np.asarray(image)
     return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def to_png(pixels: np.ndarray) -> bytes:
+    """Pixels uint8 [H, W, 1] or [H, W, 3] as a PNG file."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(file, "png")
+    return file.getvalue()
+
+
+def unreadable_reason(error: Exception) -> str:
+    """Why an image cannot be read, in a few words, from what a decoder raised."""
+    from PIL import UnidentifiedImageError
+
+    return "it is no image" if isinstance(error, UnidentifiedImageError) else one_line(error)

@@ -17,11 +17,10 @@ from gm_jax.data.store.prepared import (
     check_name,
     find_prepared,
     list_prepared,
-    one_line,
     require_prepared,
 )
 from gm_jax.data.store.tfds import prepared_spec
-from gm_jax.errors import UserError
+from gm_jax.errors import UserError, one_line
 
 __all__ = ["Description", "describe", "list_prepared", "prepare"]
 

@@ -70,10 +70,10 @@ def check_monitor(experiment: Experiment, split: Split) -> None:
       UserError: where it does not, naming those it reports.
     """
     model, name = experiment.model, monitor_name(experiment)
-    batch = split.example_batch(1)
     figures = jax.eval_shape(
-        lambda key: model.evaluate(model.init(Rngs(key), split.spec), batch, Rngs(key)),
+        lambda key, batch: model.evaluate(model.init(Rngs(key), split.spec), batch, Rngs(key)),
         jax.random.key(0),
+        split.example_batch(1),
     )
     if name not in figures:
         raise UserError(

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import importlib.metadata
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ from gm_jax.experiment_json import (
     read_json,
     to_plain,
 )
-from gm_jax.whole_file import replacing
+from gm_jax.whole_file import write_text
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
@@ -156,15 +155,7 @@ class RunFolder:
         }
         if code := code_for(experiment):
             record["code"] = code.record()
-        write_atomically(self.experiment, json.dumps(record, indent=2) + "\n")
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Writes a text file whole or not at all, also should the machine stop."""
-    with replacing(path) as aside, aside.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+        write_text(self.experiment, json.dumps(record, indent=2) + "\n")
 
 
 @contextlib.contextmanager

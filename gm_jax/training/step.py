@@ -10,7 +10,7 @@ import numpy as np
 
 from gm_jax.data.split import Split, gather
 from gm_jax.data.transforms import Transform, apply_random
-from gm_jax.model import Metrics, Model, TrainState
+from gm_jax.model import Family, Metrics, TrainState
 from gm_jax.rng import Rngs
 from gm_jax.training.sharding import DataMesh
 
@@ -18,7 +18,7 @@ TrainStep = Callable[[TrainState, Any, Any], tuple[TrainState, Metrics]]
 
 
 def make_train_step(
-    model: Model, transforms: tuple[Transform, ...], mesh: DataMesh, resident: bool
+    model: Family, transforms: tuple[Transform, ...], mesh: DataMesh, resident: bool
 ) -> TrainStep:
     """One dispatch: (state, arrays, batches) -> (state, metrics [K]); the state is donated.
 
@@ -61,7 +61,7 @@ def dispatches(
         yield jax.tree.map(lambda *xs: np.stack(xs), *itertools.islice(items, size)), size
 
 
-def init_state(model: Model, key: jax.Array, spec: Any, mesh: DataMesh) -> TrainState:
+def init_state(model: Family, key: jax.Array, spec: Any, mesh: DataMesh) -> TrainState:
     """A fresh state, replicated over the mesh."""
 
     def init(key: jax.Array) -> TrainState:
@@ -71,7 +71,7 @@ def init_state(model: Model, key: jax.Array, spec: Any, mesh: DataMesh) -> Train
     return jax.jit(init, out_shardings=mesh.replicated)(key)
 
 
-def abstract_state(model: Model, spec: Any) -> TrainState:
+def abstract_state(model: Family, spec: Any) -> TrainState:
     """Shapes and dtypes of the state, without computing it."""
     return jax.eval_shape(
         lambda key: model.init(Rngs(key), spec).replace(key=key), jax.random.key(0)

@@ -22,9 +22,9 @@ from gm_jax.experiment_file import find_experiments, load
 from gm_jax.model import (
     Classifies,
     Encodes,
+    Family,
     Forecasts,
     HasLogProb,
-    Model,
     Reconstructs,
     SampleMeans,
     Samples,
@@ -171,7 +171,7 @@ def test_resume(name, trainable, straight, tmp_path):
 @pytest.mark.parametrize("name", unless_slow(lambda n: n in COMPILED | RESUMED))
 def test_fit_evaluate_sample_open(name, straight):
     run = straight(name)
-    assert isinstance(run.model, Model)
+    assert isinstance(run.model, Family)
     spec = run.spec
 
     # Opened again it gives the same figures.

@@ -19,9 +19,10 @@ from PIL import Image, ImageOps
 
 from gm_jax import cli
 from gm_jax.data import CenterCrop, DataSpec, HorizontalFlip, ImageData, ImageFolder, Resize, Tfds
-from gm_jax.data.images.folder import find_path
-from gm_jax.data.images.splits import label_names, place_of, split_names
+from gm_jax.data.images.labels import label_names
 from gm_jax.data.images.squares import decode_square, to_channels
+from gm_jax.data.store.name_splits import place_of, split_names
+from gm_jax.data.store.places import find_path
 from gm_jax.errors import ConfigError, UserError
 from gm_jax.experiment import Experiment
 from gm_jax.experiment_json import differences, from_plain, to_plain

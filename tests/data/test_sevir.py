@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from gm_jax.data import Data, DataSpec, Extra, Sevir, write_synthetic_sevir
-from gm_jax.data.images.splits import place_of
 from gm_jax.data.sequences.sevir import RANGES, to_levels
+from gm_jax.data.store.name_splits import place_of
 from gm_jax.errors import ConfigError, UserError
 
 TYPES = ("vil", "vis", "ir069", "ir107")

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from gm_jax.data import Cut, Data, DataSpec, Extra, Storms, read_storms
-from gm_jax.data.images.splits import place_of
+from gm_jax.data.store.name_splits import place_of
 from gm_jax.errors import ConfigError, UserError
 
 WINDOW = {"context": 2, "targets": 2}

@@ -11,7 +11,7 @@ import pytest
 from gm_jax.data.spec import DataSpec
 from gm_jax.errors import ConfigError, UserError
 from gm_jax.functional.adversarial import gradient_penalty
-from gm_jax.model import HasLatents, Model, Samples
+from gm_jax.model import Family, HasLatents, Samples
 from gm_jax.models.cgan import CGAN
 from gm_jax.models.dcgan import DCGAN
 from gm_jax.models.gan import GAN
@@ -71,7 +71,7 @@ GAMES = [
 @pytest.mark.parametrize(("family", "nets", "loss"), GAMES)
 def test_every_game_with_every_network(family, nets, loss):
     model = family(**nets, loss=loss, latent_dim=5)
-    assert isinstance(model, Model)
+    assert isinstance(model, Family)
     assert isinstance(model, Samples)
     assert isinstance(model, HasLatents)
     state, metrics = trained(model)

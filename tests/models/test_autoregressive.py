@@ -18,7 +18,7 @@ from gm_jax.data.spec import DataSpec
 from gm_jax.errors import ConfigError, UserError
 from gm_jax.evaluation.split import Evaluator
 from gm_jax.experiment import Experiment
-from gm_jax.model import HasLogProb, Inpaints, Model, Samples, compiled
+from gm_jax.model import Family, HasLogProb, Inpaints, Samples, compiled
 from gm_jax.models.arm import ARM
 from gm_jax.models.pixelcnn import PixelCNN
 from gm_jax.rng import rngs_from_seed
@@ -330,7 +330,7 @@ def test_impossible_configs_are_refused(make, message):
 
 def test_capabilities():
     for model in (MODELS["arm"], MODELS["gated"]):
-        for capability in (Model, Samples, HasLogProb, Inpaints):
+        for capability in (Family, Samples, HasLogProb, Inpaints):
             assert isinstance(model, capability)
 
 

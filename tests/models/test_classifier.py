@@ -8,7 +8,7 @@ import pytest
 
 from gm_jax.data.spec import DataSpec
 from gm_jax.errors import ConfigError
-from gm_jax.model import Classifies, Model
+from gm_jax.model import Classifies, Family
 from gm_jax.models.classifier import Classifier
 from gm_jax.optimizer import Optimizer
 from gm_jax.rng import rngs_from_seed
@@ -29,7 +29,7 @@ def test_it_learns_and_its_figures_are_numpys():
     model = Classifier(
         features=(4,), dense=16, dropout=0.1, optimizer=Optimizer(learning_rate=1e-2)
     )
-    assert isinstance(model, Model)
+    assert isinstance(model, Family)
     assert isinstance(model, Classifies)
     root = rngs_from_seed(0)
     state = jax.jit(model.init, static_argnums=1)(root.at("init"), SPEC)

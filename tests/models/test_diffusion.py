@@ -17,7 +17,7 @@ from gm_jax.experiment import Experiment
 from gm_jax.functional.dequantization import to_symmetric
 from gm_jax.functional.diffusion import diffuse, prediction_target
 from gm_jax.functional.noise_schedules import noise_schedule
-from gm_jax.model import HasLatents, HasLogProb, Model, Samples
+from gm_jax.model import Family, HasLatents, HasLogProb, Samples
 from gm_jax.models.ddpm import DDPM
 from gm_jax.models.diffusion_naive import NaiveDiffusion
 from gm_jax.nets.denoisers import Denoiser, DenseDenoiser
@@ -174,7 +174,7 @@ def trained(model, spec=TINY, steps=3):
     ids=["epsilon", "x0", "v", "naive"],
 )
 def test_shapes_and_figures(model):
-    for ability in (Model, Samples, HasLogProb):
+    for ability in (Family, Samples, HasLogProb):
         assert isinstance(model, ability)
     state, metrics = trained(model)
     chex.assert_tree_all_finite((state.params, metrics))

@@ -11,7 +11,7 @@ from scipy import special, stats
 from gm_jax.data.spec import DataSpec
 from gm_jax.errors import ConfigError, UserError
 from gm_jax.functional.dequantization import sigmoid_noise
-from gm_jax.model import Encodes, HasLatents, HasLogProb, Model, Samples
+from gm_jax.model import Encodes, Family, HasLatents, HasLogProb, Samples
 from gm_jax.models.realnvp import RealNVP
 from gm_jax.nets.couplings import ActNorm
 from gm_jax.nets.flows import ImageFlow, VectorFlow
@@ -153,7 +153,7 @@ def test_noise_stays_in_its_bin():
 def test_images_through_the_latents_and_back(flow):
     spec = DataSpec((4, 6, 1), num_levels=256)
     model = RealNVP(flow=flow)
-    for protocol in (Model, Samples, Encodes, HasLatents, HasLogProb):
+    for protocol in (Family, Samples, Encodes, HasLatents, HasLogProb):
         assert isinstance(model, protocol)
     state, batch = made(model, spec, spread=0.3), batch_of(spec)
     z = jax.jit(model.encode)(state, batch)

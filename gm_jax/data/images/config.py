@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 from gm_jax.data.config import AnyData
 from gm_jax.data.images.folder import Channels, ImageFolder, Unreadable, check_image_fields
-from gm_jax.data.images.splits import Labels
+from gm_jax.data.images.labels import Labels
 from gm_jax.data.source import Source
 from gm_jax.data.store.prepared import check_known, find_prepared
 from gm_jax.data.store.tfds import Tfds

@@ -1,24 +1,17 @@
 """A folder of images of one's own, or an archive of them, as a source."""
 
 import dataclasses
-import hashlib
 import pathlib
-import re
 from typing import Literal
 
 from gm_jax.data.images.files import list_images
-from gm_jax.data.images.preparation import (
-    REPORT,
-    Recipe,
-    hold,
-    prepare_images,
-    remove_others,
-    stopped,
-)
-from gm_jax.data.images.splits import SPLITS, Labels
+from gm_jax.data.images.labels import Labels
+from gm_jax.data.images.preparation import REPORT, Recipe, prepare_images, stopped
 from gm_jax.data.source import Examples, Source
 from gm_jax.data.spec import DataSpec
-from gm_jax.data.store.places import cache_dir, data_dirs, is_writable
+from gm_jax.data.store.making import hold, preparation_folder, preparation_name, remove_others
+from gm_jax.data.store.name_splits import SPLITS
+from gm_jax.data.store.places import cache_dir, find_path, short_path
 from gm_jax.data.store.prepared import IMAGE_FOLDER, Prepared, find_prepared
 from gm_jax.data.store.tfds import PreparedExamples, prepared_spec
 from gm_jax.errors import (
@@ -135,70 +128,5 @@ def check_image_fields(config: object) -> None:
         raise ConfigError(f"{name}.background must be three numbers 0 to 255, not {background}")
 
 
-def find_path(path: pathlib.Path | str) -> pathlib.Path:
-    """Where a path given by a user is: from the working folder, or else from a data folder.
-
-    Raises:
-      UserError: there is no such file or folder.
-    """
-    path = pathlib.Path(path).expanduser()
-    places = [path] if path.is_absolute() else [path, *(folder / path for folder in data_dirs())]
-    found = next((place for place in places if place.exists()), None)
-    if found is None:
-        looked = "" if path.is_absolute() else ", here or in " + ", ".join(map(str, data_dirs()))
-        raise UserError(f"there is no folder or archive {path}{looked}")
-    return found
-
-
-def preparation_name(path: pathlib.Path, version: int, recipe: object, fingerprint: str) -> str:
-    """What a preparation of a folder is called.
-
-    Args:
-      path: of the folder.
-      version: goes up when the same files give another dataset than before.
-      recipe: what is made of the files.
-      fingerprint: changes when they do.
-
-    Returns:
-      The path's name, a hash of what is wanted, and a hash of the files, with "-" between.
-    """
-    slug = re.sub(r"[^a-z0-9]+", "_", path.resolve().name.lower()).strip("_")[:40]
-    wanted = (version, str(path.resolve()), recipe)
-    return f"{slug or 'images'}-{digest(repr(wanted))}-{digest(fingerprint)}"
-
-
-def preparation_folder(beside: pathlib.Path) -> pathlib.Path:
-    """Where to prepare: beside the folder if that may be written to, else in the cache.
-
-    Raises:
-      UserError: neither can be written to.
-    """
-    parent = beside.parent
-    # The mode counts as well: what is marked read-only is left alone, by an administrator too.
-    marked = parent.stat().st_mode & 0o222
-    if marked and is_writable(beside):
-        return beside
-    if is_writable(cache_dir()):
-        return cache_dir()
-    raise UserError(
-        f"neither {parent} nor {cache_dir()} can be written to: set XDG_CACHE_HOME to a folder "
-        "that can be, to prepare the images there"
-    )
-
-
-def digest(text: str) -> str:
-    """A short hash, for names of preparations."""
-    return hashlib.sha1(text.encode(errors="surrogateescape")).hexdigest()[:12]
-
-
 def _lines(report: pathlib.Path) -> list[str]:
     return report.read_text(encoding="utf-8").splitlines() if report.exists() else []
-
-
-def short_path(path: pathlib.Path) -> str:
-    """A path as a user would write it."""
-    absolute = path.absolute()
-    for base, sign in ((pathlib.Path.cwd(), ""), (pathlib.Path.home(), "~")):
-        if absolute.is_relative_to(base):
-            return str(sign / absolute.relative_to(base))
-    return str(path)

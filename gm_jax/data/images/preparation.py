@@ -1,31 +1,26 @@
 """Prepares the images of a folder as squares, once: a TFDS dataset that is read from then on."""
 
-import collections
 import contextlib
-import fcntl
 import io
-import os
 import pathlib
-import shutil
 import sys
 import warnings
-import weakref
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from typing import IO, NamedTuple
 
 import numpy as np
 
 from gm_jax.data.images.files import ImageFiles
-from gm_jax.data.images.splits import Labels, label_names, split_names
+from gm_jax.data.images.labels import Labels, label_names
 from gm_jax.data.images.squares import decode_square, to_channels
+from gm_jax.data.pixels import to_png, unreadable_reason
 from gm_jax.data.store.making import preparing
-from gm_jax.data.store.prepared import IMAGE_FOLDER, one_line
-from gm_jax.errors import UserError
+from gm_jax.data.store.name_splits import split_names
+from gm_jax.data.store.prepared import IMAGE_FOLDER
+from gm_jax.data.store.threads import map_in_threads, progress_bar
+from gm_jax.errors import UserError, one_line
 
 REPORT = "data_report.txt"
-
-_THREADS = 4
 
 
 class Recipe(NamedTuple):
@@ -74,36 +69,6 @@ def prepare_images(
         )
 
 
-def remove_others(prepared: pathlib.Path) -> None:
-    """Removes what was prepared of the same folder before it changed, beside `prepared`.
-
-    What somebody is reading stays until the next time.
-    """
-    stem = prepared.name.rpartition("-")[0]
-    for folder in prepared.parent.glob(f"{stem}-*"):
-        if folder.name != prepared.name:
-            with contextlib.suppress(OSError):  # held, or removed by another process
-                os.close(_lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB))
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def hold(folder: pathlib.Path, reader: object) -> None:
-    """Keeps a preparation from being removed for as long as `reader` lives."""
-    with contextlib.suppress(OSError):  # a file system without locks
-        weakref.finalize(reader, os.close, _lock(folder, fcntl.LOCK_SH))
-
-
-def _lock(folder: pathlib.Path, kind: int) -> int:
-    """A descriptor that holds a lock on a folder until it is closed; raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, kind)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
 class _Squares:
     """PNG files by name, one behind the other in one file on disk."""
 
@@ -133,15 +98,6 @@ class _Squares:
             if len(image.getbands()) == channels:
                 return png
             return to_png(to_channels(np.asarray(image)[..., None], channels))
-
-
-def to_png(pixels: np.ndarray) -> bytes:
-    """Pixels uint8 [H, W, 1] or [H, W, 3] as a PNG file."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(file, "png")
-    return file.getvalue()
 
 
 def _decode_all(files: ImageFiles, recipe: Recipe, squares: _Squares, stop: bool) -> dict[str, str]:
@@ -184,48 +140,6 @@ def stopped(path: pathlib.Path, line: str) -> str:
         f"{path / name} cannot be read ({reason}): mend or remove it, or give "
         "--data.unreadable skip"
     )
-
-
-def unreadable_reason(error: Exception) -> str:
-    """Why an image cannot be read, in a few words, from what a decoder raised."""
-    from PIL import UnidentifiedImageError
-
-    return "it is no image" if isinstance(error, UnidentifiedImageError) else one_line(error)
-
-
-def map_in_threads[Item, Result](
-    function: Callable[[Item], Result], items: Iterable[Item]
-) -> Iterator[Result]:
-    """As `map`, some items ahead."""
-    waiting: collections.deque[Future[Result]] = collections.deque()
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > 4 * _THREADS:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-@contextlib.contextmanager
-def progress_bar(name: str, total: int) -> Iterator[Callable[[], None]]:
-    """Shows how many images are done where stderr is a terminal; yields what counts one more."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as TimeLeft
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeLeft(compact=True),
-    )
-    console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task(f"preparing {name}", total=total)
-        yield lambda: bar.advance(task)
 
 
 def _write(

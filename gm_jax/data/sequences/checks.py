@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from gm_jax.data.images.splits import split_names
 from gm_jax.data.source import Example
 from gm_jax.data.spec import DataSpec, Extra
+from gm_jax.data.store.name_splits import split_names
 from gm_jax.errors import ConfigError, UserError
 
 

@@ -10,12 +10,12 @@ from typing import Literal
 
 import numpy as np
 
-from gm_jax.data.images.folder import find_path, short_path
-from gm_jax.data.images.splits import SPLITS
 from gm_jax.data.sequences.checks import forecast_example, forecast_spec, split_groups
 from gm_jax.data.sequences.sevir_files import SevirFiles
 from gm_jax.data.source import Example, Examples, Source
 from gm_jax.data.spec import DataSpec, Extra
+from gm_jax.data.store.name_splits import SPLITS
+from gm_jax.data.store.places import find_path, short_path
 from gm_jax.data.store.split_expressions import split_indices
 from gm_jax.errors import UserError, check_literals, check_parts, check_positive
 

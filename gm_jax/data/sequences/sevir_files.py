@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gm_jax.data.images.files import walk_files
-from gm_jax.data.store.prepared import one_line
-from gm_jax.errors import UserError
+from gm_jax.data.store.walking import walk_files
+from gm_jax.errors import UserError, one_line
 
 _ENDINGS = (".h5", ".hdf5")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gm_jax.data.images.files import walk_files
+from gm_jax.data.store.walking import walk_files
 from gm_jax.errors import UserError
 
 _ENDINGS = (".jpg", ".jpeg", ".png")

@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gm_jax.data.images.preparation import unreadable_reason
-from gm_jax.data.pixels import middle, to_mode, to_pixels
+from gm_jax.data.pixels import middle, to_mode, to_pixels, unreadable_reason
 from gm_jax.data.sequences.storm_files import StormFiles
 from gm_jax.errors import UserError
 

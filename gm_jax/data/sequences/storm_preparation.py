@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from gm_jax.data.images.preparation import hold, map_in_threads, progress_bar, to_png
+from gm_jax.data.pixels import to_png
 from gm_jax.data.sequences.storm_files import Storm
 from gm_jax.data.sequences.storm_frames import Cut, check_same_size, decode_frame
-from gm_jax.data.store.making import making
-from gm_jax.data.store.prepared import one_line
-from gm_jax.errors import UserError
+from gm_jax.data.store.making import hold, making
+from gm_jax.data.store.threads import map_in_threads, progress_bar
+from gm_jax.errors import UserError, one_line
 
 _RECORDS, _TABLE = "frames.array_record", "storms.json"
 

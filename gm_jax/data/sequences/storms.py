@@ -9,21 +9,15 @@ from typing import Literal
 
 import numpy as np
 
-from gm_jax.data.images.folder import (
-    find_path,
-    preparation_folder,
-    preparation_name,
-    short_path,
-)
-from gm_jax.data.images.preparation import remove_others
-from gm_jax.data.images.splits import SPLITS
 from gm_jax.data.sequences.checks import forecast_example, forecast_spec, split_groups
 from gm_jax.data.sequences.storm_files import Storm, StormFiles
 from gm_jax.data.sequences.storm_frames import Cut
 from gm_jax.data.sequences.storm_preparation import PreparedStorms, prepare_storms
 from gm_jax.data.source import Example, Examples, Source
 from gm_jax.data.spec import DataSpec, Extra
-from gm_jax.data.store.places import cache_dir
+from gm_jax.data.store.making import preparation_folder, preparation_name, remove_others
+from gm_jax.data.store.name_splits import SPLITS
+from gm_jax.data.store.places import cache_dir, find_path, short_path
 from gm_jax.data.store.split_expressions import split_indices
 from gm_jax.errors import (
     UserError,

@@ -3,6 +3,8 @@
 import os
 import pathlib
 
+from gm_jax.errors import UserError
+
 
 def cache_dir() -> pathlib.Path:
     """The user's own folder, `~/.cache/gm_jax/data`; it may be deleted at any time."""
@@ -31,3 +33,27 @@ def is_writable(folder: pathlib.Path) -> bool:
     except OSError:
         return False
     return os.access(folder, os.W_OK)
+
+
+def find_path(path: pathlib.Path | str) -> pathlib.Path:
+    """Where a path given by a user is: from the working folder, or else from a data folder.
+
+    Raises:
+      UserError: there is no such file or folder.
+    """
+    path = pathlib.Path(path).expanduser()
+    places = [path] if path.is_absolute() else [path, *(folder / path for folder in data_dirs())]
+    found = next((place for place in places if place.exists()), None)
+    if found is None:
+        looked = "" if path.is_absolute() else ", here or in " + ", ".join(map(str, data_dirs()))
+        raise UserError(f"there is no folder or archive {path}{looked}")
+    return found
+
+
+def short_path(path: pathlib.Path) -> str:
+    """A path as a user would write it."""
+    absolute = path.absolute()
+    for base, sign in ((pathlib.Path.cwd(), ""), (pathlib.Path.home(), "~")):
+        if absolute.is_relative_to(base):
+            return str(sign / absolute.relative_to(base))
+    return str(path)

@@ -7,7 +7,7 @@ import re
 from typing import Any, NamedTuple
 
 from gm_jax.data.store.places import data_dirs
-from gm_jax.errors import UserError
+from gm_jax.errors import UserError, one_line
 
 IMAGE_FOLDER = "image_folder"
 """Preparations of images of one's own are called this, "/" and more."""
@@ -169,9 +169,3 @@ def _damaged(name: str, path: pathlib.Path, error: BaseException) -> UserError:
         f"the preparation of {name} in {path} is damaged ({one_line(error)}); "
         f"delete that folder and {again}"
     )
-
-
-def one_line(error: BaseException) -> str:
-    """The last line of an error's message, shortened."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1][:200] if lines else type(error).__name__
