@@ -89,6 +89,7 @@ class Run:
         Raises:
           UserError: what the family cannot do, or a value that the field cannot have.
         """
+        require(self.model, self.spec, "sample")
         model = drawn_by(self.model, sampling)
         labels = self._labels(condition, num)
         if not show_progress or num <= chunk_size(self.spec):
