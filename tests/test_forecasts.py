@@ -187,7 +187,7 @@ def test_folders_that_do_not_fit(run, tmp_path, storms, options, message):
 
 
 def typed(monkeypatch, run, command):
-    monkeypatch.setattr(asked, "open_run", lambda folder, step: run)
+    monkeypatch.setattr(asked, "open_run", lambda *asked: run)
     cli.dispatch(command.split())
 
 
