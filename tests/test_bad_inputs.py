@@ -26,11 +26,11 @@ from PIL import Image
 import gm_jax
 from gm_jax import cli
 from gm_jax.data import Digits
-from gm_jax.data.images import folder as image_folder
 from gm_jax.data.sequences.sevir_writer import write_synthetic_sevir
 from gm_jax.data.source import ArrayExamples
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import Split
+from gm_jax.data.store import making
 from gm_jax.errors import UserError
 from gm_jax.training import loop
 from gm_jax.training.folder import locked
@@ -271,7 +271,7 @@ def no_labels(folder, patch):
 
 def nowhere_to_write(folder, patch):
     images("grey", "grey", "grey")(folder, patch)
-    patch.setattr(image_folder, "is_writable", lambda folder: False)
+    patch.setattr(making, "is_writable", lambda folder: False)
 
 
 def fails(code, owner, name):
