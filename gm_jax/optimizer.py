@@ -49,6 +49,9 @@ class Optimizer:
     """Batches whose gradients are averaged into one update."""
     ema_decay: float | None = None
     """Decay of the exponential moving average of the parameters that evaluation and samples use."""
+    ema_warmup: bool = True
+    """Whether the average forgets its start soon: its decay after t updates is at most
+    (1 + t) / (10 + t)."""
 
     def __post_init__(self) -> None:
         check_literals(self)

@@ -8,7 +8,7 @@ import dataclasses
 from typing import Literal
 
 from gm_jax.errors import ConfigError, check_literals, check_not_negative, check_positive
-from gm_jax.functional.diffusion_samplers import SamplerName
+from gm_jax.functional.diffusion_samplers import GridName, SamplerName, VarianceName
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +53,14 @@ class DiffusionSampling:
     """How a step is taken."""
     sampler_steps: int | None = None
     """Calls of the network for an image, at most the steps of training (None: all of them)."""
+    grid: GridName = "uniform"
+    """The steps that ancestral and ddim visit: uniform from T to 1, quadratic (from 0.8 T, dense
+    where there is little noise), or trailing (from T to T / sampler_steps)."""
+    begin: float | None = None
+    """Where dpm_solver_pp_2m begins, as a share of the steps (None: 0.995 on the cosine schedule,
+    whose last steps hold no signal; else 1)."""
+    variance: VarianceName = "posterior"
+    """Of a step of the sampler ancestral: the least it can be (β̃ in the paper), or the most (β)."""
     eta: float = 0.0
     """Noise of ddim: 0 is none, 1 that of ancestral sampling."""
     guidance: float = 1.0
@@ -61,10 +69,15 @@ class DiffusionSampling:
 
     def __post_init__(self) -> None:
         check_literals(self)
-        check_positive(self, "sampler_steps")
+        check_positive(self, "sampler_steps", "begin")
         check_not_negative(self, "eta", "guidance")
         name = type(self).__name__
-        if self.eta > 1:
-            raise ConfigError(f"{name}.eta must be at most 1, not {self.eta:g}")
+        for field, value in {"eta": self.eta, "begin": self.begin}.items():
+            if value is not None and value > 1:
+                raise ConfigError(f"{name}.{field} must be at most 1, not {value:g}")
+        if self.variance != "posterior" and self.sampler != "ancestral":
+            raise ConfigError(
+                f"{name}.variance has no part in the sampler {self.sampler}: take ancestral"
+            )
         if self.eta and self.sampler != "ddim":
             raise ConfigError(f"{name}.eta has no part in the sampler {self.sampler}: take ddim")

@@ -42,10 +42,12 @@ def two_player_update(
       and the gradients' global norms "discriminator_grad_norm" and "generator_grad_norm", the
       latter being 0 in a step in which the generator rests.
     """
-    state, metrics = _player_update(state, "discriminator", discriminator_loss, optimizers)
+    state, metrics = _player_update(state, "discriminator", discriminator_loss, optimizers, 1)
 
     def play(state: TrainState) -> tuple[TrainState, Metrics]:
-        state, moved = _player_update(state, "generator", generator_loss, optimizers)
+        state, moved = _player_update(
+            state, "generator", generator_loss, optimizers, discriminator_steps
+        )
         return state, {name: moved[name] for name in ("generator_loss", "generator_grad_norm")}
 
     def rest(state: TrainState) -> tuple[TrainState, Metrics]:
@@ -63,9 +65,13 @@ def two_player_update(
 
 
 def _player_update(
-    state: TrainState, player: str, loss_fn: PlayerLoss, optimizers: Mapping[str, Optimizer]
+    state: TrainState,
+    player: str,
+    loss_fn: PlayerLoss,
+    optimizers: Mapping[str, Optimizer],
+    every: int,
 ) -> tuple[TrainState, Metrics]:
-    """Moves one player's parameters; the other's are constants."""
+    """Moves one player's parameters, as in every `every` steps; the other's are constants."""
 
     def loss_of(own: Any) -> tuple[Array, tuple[Metrics, Any]]:
         return loss_fn({**state.params, player: own}, state.model_state)
@@ -76,7 +82,8 @@ def _player_update(
     )
     ema_params = state.ema_params
     if ema_params is not None and player in ema_params:
-        averaged = ema_update(ema_params[player], params, opt_state, optimizer)
+        steps_before = state.step // every
+        averaged = ema_update(ema_params[player], params, opt_state, optimizer, steps_before)
         ema_params = {**ema_params, player: averaged}
     new_state = state.replace(
         params={**state.params, player: params},

@@ -8,7 +8,7 @@ import optax
 import pytest
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.model import create_state, gradient_update
+from gm_jax.model import create_state, ema_rate, ema_update, gradient_update
 from gm_jax.optimizer import Optimizer
 from gm_jax.rng import rngs_from_seed
 
@@ -86,3 +86,24 @@ def test_schedules():
     )
     linear = Optimizer(learning_rate=2.0, schedule="linear", decay_steps=4).learning_rate_at()
     np.testing.assert_allclose([linear(s) for s in (0, 1, 4, 9)], [2, 1.5, 0, 0], atol=1e-6)
+
+
+def test_an_average_forgets_its_start_soon():
+    """With the warm-up the start has no share after 50 updates; without, it has nearly all."""
+    far = {name: jnp.full_like(value, 1e6) for name, value in PARAMS.items()}
+    for warmup, share in [(True, 0.0), (False, 0.999**50)]:
+        optimizer = Optimizer(learning_rate=1e-9, ema_decay=0.999, ema_warmup=warmup)
+        average = far
+        for step in range(50):
+            average = ema_update(average, PARAMS, None, optimizer, jnp.asarray(step))
+        left = (average["w"] - PARAMS["w"]) / (far["w"] - PARAMS["w"])
+        np.testing.assert_allclose(left, share, atol=1e-4)
+
+
+def test_the_warm_up_of_an_average_ends_at_its_decay():
+    rates = [
+        float(ema_rate(Optimizer(ema_decay=0.99), jnp.asarray(t))) for t in (0, 90, 890, 10**6)
+    ]
+    np.testing.assert_allclose(rates, [0.9, 0.09, 0.01, 0.01], rtol=1e-5)
+    slow = Optimizer(ema_decay=0.99, accumulate_steps=10)
+    np.testing.assert_allclose(float(ema_rate(slow, jnp.asarray(909))), 0.09, rtol=1e-5)

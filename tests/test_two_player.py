@@ -56,7 +56,7 @@ def play_in_numpy(state, batches, rngs_at, discriminator_steps):
 
     d = Adam(start("discriminator"), GAME.discriminator_optimizer)
     g = Adam(start("generator"), GAME.generator_optimizer)
-    average = g.theta.copy()
+    average, moves = g.theta.copy(), 0
     for t, x in enumerate(batches):
         (w, b), (a, c) = d.theta, g.theta
         z = np.asarray(jax.random.normal(rngs_at(t)("noise/discriminator"), (B, 1)), np.float64)
@@ -74,7 +74,9 @@ def play_in_numpy(state, batches, rngs_at, discriminator_steps):
         z = np.asarray(jax.random.normal(rngs_at(t)("noise/generator"), (B, 1)), np.float64)[:, 0]
         slope = (sigmoid(w * (a * z + c) + b) - 1) * w  # d/dx of -log σ(D(x))
         g.step(np.array([(slope * z).mean(), slope.mean()]))
-        average += (1 - GAME.generator_optimizer.ema_decay) * (g.theta - average)
+        rate = max(1 - GAME.generator_optimizer.ema_decay, 9 / (10 + moves))  # it starts short
+        average += rate * (g.theta - average)
+        moves += 1
     return d.theta, g.theta, average
 
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import optax
 
 from gm_jax.data.spec import DataSpec
 from gm_jax.errors import ConfigError, check_literals, check_not_negative, check_positive
@@ -28,7 +29,16 @@ from gm_jax.functional.dequantization import from_symmetric, from_unit, to_symme
 from gm_jax.functional.dtypes import DTYPES
 from gm_jax.functional.latents import truncated_normal
 from gm_jax.labels import labels_of, labels_to_draw, num_labels, one_hot, refuse_condition
-from gm_jax.model import Array, Batch, Family, FigureKind, Metrics, TrainState, create_state
+from gm_jax.model import (
+    Array,
+    Batch,
+    Family,
+    FigureKind,
+    Metrics,
+    TrainState,
+    create_state,
+    ema_rate,
+)
 from gm_jax.nets.discriminators import DenseDiscriminator, Discriminator
 from gm_jax.nets.generators import DenseGenerator, Generator
 from gm_jax.optimizer import Optimizer
@@ -37,6 +47,8 @@ from gm_jax.sampling import LatentSampling
 from gm_jax.two_player import two_player_update
 
 PLAYERS = ("discriminator", "generator")
+_AVERAGE = "generator_average"
+"""Batch statistics that belong to the averaged generator, in the state of both players."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +75,8 @@ class Adversarial(Family):
     """How the generator moves; its ema_decay averages the generator that samples are drawn from."""
     discriminator_optimizer: Optimizer = Optimizer(learning_rate=2e-4, b1=0.5)
     """How the discriminator moves."""
+    average_statistics: bool = True
+    """Whether the averaged generator has averaged batch statistics, too, not the live one's."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Type the networks compute in; parameters and losses stay float32."""
 
@@ -123,6 +137,8 @@ class Adversarial(Family):
             ),
         }
         params = {player: variables[player].pop("params") for player in PLAYERS}
+        if self._averages_statistics and variables["generator"]:
+            variables[_AVERAGE] = jax.tree.map(jnp.copy, variables["generator"])
         return create_state(rngs, spec, params, self._optimizers, variables)
 
     def update(self, state: TrainState, batch: Batch, rngs: Rngs) -> tuple[TrainState, Metrics]:
@@ -163,6 +179,10 @@ class Adversarial(Family):
         def generator_objective(params: Any, model_state: Any) -> tuple[Array, tuple[Metrics, Any]]:
             fake, stats = generate(params, model_state, "noise/generator")
             fake_logits, _ = discriminate(params, stats, fake, "dropout/generator")
+            if _AVERAGE in stats:
+                rate = ema_rate(self.generator_optimizer, state.step // self.discriminator_steps)
+                moved = optax.incremental_update(stats["generator"], stats[_AVERAGE], rate)
+                stats = {**stats, _AVERAGE: moved}
             return generator_loss(self.loss, fake_logits).mean(), ({}, stats)
 
         return two_player_update(
@@ -179,7 +199,7 @@ class Adversarial(Family):
         x, condition = self._scaled(batch["image"], spec), self._condition_of(batch, spec)
         z = jax.random.normal(rngs("noise/evaluation"), (len(x), self.latent_dim))
         params = {**state.params, **(state.ema_params or {})}
-        fake, _ = self._generate(params, state.model_state, spec, z, condition, train=False)
+        fake, _ = self._generate(params, _averaged(state), spec, z, condition, train=False)
         real_logits, _ = self._discriminate(params, state.model_state, x, condition)
         fake_logits, _ = self._discriminate(params, state.model_state, fake, condition)
         return {
@@ -215,11 +235,15 @@ class Adversarial(Family):
             condition = one_hot(labels_to_draw(condition, len(z), spec), spec)
         else:
             refuse_condition(type(self).__name__, condition)
-        x, _ = self._generate(state.eval_params, state.model_state, spec, z, condition, train=False)
+        x, _ = self._generate(state.eval_params, _averaged(state), spec, z, condition, train=False)
         if spec.continuous:
             return x
         back = from_unit if self.generator.output == "sigmoid" else from_symmetric
         return back(x, spec.num_levels)
+
+    @property
+    def _averages_statistics(self) -> bool:
+        return self.average_statistics and self.generator_optimizer.ema_decay is not None
 
     @property
     def _optimizers(self) -> dict[str, Optimizer]:
@@ -280,3 +304,11 @@ class Adversarial(Family):
             rngs=None if dropout_key is None else {"dropout": dropout_key},
         )
         return logits, {**model_state, "discriminator": moved}
+
+
+def _averaged(state: TrainState) -> Any:
+    """The state of both players, that of the averaged generator in the generator's place."""
+    model_state = state.model_state
+    if _AVERAGE not in model_state:
+        return model_state
+    return {**model_state, "generator": model_state[_AVERAGE]}

@@ -15,6 +15,7 @@ the reverse step another one but the bound no less a bound; the losses see it as
 """
 
 import dataclasses
+import math
 from typing import Any, ClassVar, Literal
 
 import flax.linen as nn
@@ -39,11 +40,12 @@ from gm_jax.functional.diffusion import (
 )
 from gm_jax.functional.diffusion_samplers import (
     Denoising,
+    VarianceName,
+    grid_steps,
     log_snr_steps,
     sample_ancestral,
     sample_ddim,
     sample_dpm_solver_pp_2m,
-    uniform_steps,
 )
 from gm_jax.functional.dtypes import DTYPES
 from gm_jax.functional.likelihoods import (
@@ -71,6 +73,7 @@ from gm_jax.optimizer import Optimizer
 from gm_jax.rng import Rngs
 from gm_jax.sampling import DiffusionSampling
 
+_COSINE_BEGIN = 0.995  # Lu et al. 2022 (arXiv:2206.00927), appendix D.1: 0.9946
 _NETWORK_STEPS = 1000  # a network is told t on this scale, whatever T is
 
 
@@ -91,7 +94,9 @@ class DDPM(Family):
     loss: Literal["simple", "variational"] = "simple"
     """Squared error of the prediction, or a term of the bound."""
     learn_decoder_scale: bool = True
-    """Whether the standard deviation of p(x_0|x_1) is learned (one number) or sqrt(β_1)."""
+    """Whether the standard deviation of p(x_0|x_1), one number, is learned or stays what it is."""
+    decoder_scale: VarianceName = "posterior"
+    """Where it begins: sqrt(β̃_2), as published, or sqrt(β_1)."""
     conditional: bool = False
     """Whether the network is told the label: p(x|y)."""
     label_dropout: float = 0.0
@@ -169,7 +174,7 @@ class DDPM(Family):
         )["params"]
         params = {"network": network}
         if self.learn_decoder_scale:
-            params["decoder_log_scale"] = jnp.log(jnp.float32(self._schedule.sigma[1]))
+            params["decoder_log_scale"] = self._first_log_scale
         return create_state(rngs, spec, params, self.optimizer)
 
     def update(self, state: TrainState, batch: Batch, rngs: Rngs) -> tuple[TrainState, Metrics]:
@@ -253,8 +258,16 @@ class DDPM(Family):
         """
         if self.sampling.sampler == "dpm_solver_pp_2m":
             return self._generate(state, z, condition, None)
-        sampling = dataclasses.replace(self.sampling, sampler="ddim", eta=0.0)
+        sampling = dataclasses.replace(self.sampling, sampler="ddim", eta=0.0, variance="posterior")
         return dataclasses.replace(self, sampling=sampling)._generate(state, z, condition, None)
+
+    @property
+    def _first_log_scale(self) -> Array:
+        """Of p(x_0|x_1), before it is learned; β̃_1 is 0, so that of step 2 stands for it."""
+        schedule = self._schedule
+        if self.decoder_scale == "beta":
+            return jnp.log(jnp.float32(schedule.sigma[1]))
+        return 0.5 * jnp.log(jnp.float32(schedule.posterior_variance[2]))
 
     @property
     def _schedule(self) -> NoiseSchedule:
@@ -299,7 +312,7 @@ class DDPM(Family):
 
     def _decoder_log_prob(self, params: Any, spec: DataSpec, image: Array, mean: Array) -> Array:
         """log p(x_0 | x_1) by its mean x̂_0: nats, [B]."""
-        log_scale = jnp.log(jnp.float32(self._schedule.sigma[1]))
+        log_scale = self._first_log_scale
         if self.learn_decoder_scale:
             log_scale = jnp.clip(params["decoder_log_scale"], MIN_LOG_SCALE, MAX_LOG_SCALE)
         if spec.continuous:
@@ -359,15 +372,16 @@ class DDPM(Family):
         denoise = self._denoiser(state, self._condition(condition, len(z), spec))
         x = z.reshape(-1, *spec.shape)
         calls = self.sampling.sampler_steps or self.num_steps
-        steps = uniform_steps(self.num_steps, calls)
+        steps = grid_steps(self.sampling.grid, self.num_steps, calls)
         key = jax.random.key(0) if key is None else key
         match self.sampling.sampler:
             case "ancestral":
-                x = sample_ancestral(denoise, schedule, steps, x, key)
+                x = sample_ancestral(denoise, schedule, steps, x, key, self.sampling.variance)
             case "ddim":
                 x = sample_ddim(denoise, schedule, steps, x, key, self.sampling.eta)
             case "dpm_solver_pp_2m":
-                steps = log_snr_steps(schedule, calls)
+                begin = self.sampling.begin or (_COSINE_BEGIN if self.schedule == "cosine" else 1)
+                steps = log_snr_steps(schedule, calls, math.ceil(begin * self.num_steps))
                 x = sample_dpm_solver_pp_2m(denoise, schedule, steps, x)
         return x if spec.continuous else from_symmetric(x, spec.num_levels)
 

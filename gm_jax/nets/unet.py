@@ -32,7 +32,9 @@ class UNet(Denoiser):
     num_blocks: int = 2
     """Residual blocks of each map on the way down (one more on the way up)."""
     attention: tuple[int, ...] = (16,)
-    """Heights of the maps with self-attention (besides the smallest, which has it always)."""
+    """Heights of the maps with self-attention."""
+    middle_attention: bool | None = None
+    """Whether the middle, between the way down and the way up, has it (None: where any map has)."""
     num_heads: int = 1
     """Of each attention."""
     dropout: float = 0.1
@@ -54,7 +56,12 @@ class UNet(Denoiser):
 
     def quick(self) -> "UNet":
         return dataclasses.replace(
-            self, channels=4 * self.num_heads, multipliers=(1,), num_blocks=1, attention=()
+            self,
+            channels=4 * self.num_heads,
+            multipliers=(1,),
+            num_blocks=1,
+            attention=(),
+            middle_attention=self.middle_attention or bool(self.attention),
         )
 
 
@@ -87,7 +94,8 @@ class UNetNet(nn.Module):
             if i + 1 < len(widths):
                 h = _conv(width, dtype, strides=2)(h)
                 skips.append(h)
-        h = block(h, widths[-1], attend=True)
+        middle = config.middle_attention
+        h = block(h, widths[-1], bool(config.attention) if middle is None else middle)
         h = block(h, widths[-1], attend=False)
         for i, width in reversed(list(enumerate(widths))):
             for _ in range(config.num_blocks + 1):

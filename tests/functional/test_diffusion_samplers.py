@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from gm_jax.functional.diffusion_samplers import (
+    grid_steps,
     log_snr_steps,
     sample_ancestral,
     sample_ddim,
     sample_dpm_solver_pp_2m,
-    uniform_steps,
 )
 from gm_jax.functional.noise_schedules import noise_schedule
 
@@ -36,7 +36,7 @@ def denoiser(schedule, mean=MEAN, scale=SCALE):
 def test_all_samplers_reproduce_a_gaussian(calls):
     num = 4000
     x = jax.random.normal(jax.random.key(0), (num, 1))
-    key, steps = jax.random.key(1), uniform_steps(4000, calls)
+    key, steps = jax.random.key(1), grid_steps("trailing", 4000, calls)
     f = denoiser(LONG)
     made = {
         "ancestral": sample_ancestral(f, LONG, steps, x, key),
@@ -56,7 +56,7 @@ def test_ddim_with_eta_1_is_ancestral_sampling():
     x = jax.random.normal(jax.random.key(0), (50, 3))
     for name, num_steps, calls in [("linear", 50, 50), ("cosine", 100, 7)]:
         schedule = noise_schedule(name, num_steps)
-        steps = uniform_steps(num_steps, calls)
+        steps = grid_steps("trailing", num_steps, calls)
         f, key = denoiser(schedule), jax.random.key(1)
         np.testing.assert_allclose(
             sample_ddim(f, schedule, steps, x, key, 1.0),
@@ -97,7 +97,9 @@ def test_the_solver_is_of_second_order_and_beats_ddim():
         for n in (10, 20, 40, 80)
     }
     ddim = {
-        n: error(sample_ddim(f, LONG, uniform_steps(4000, n), jnp.asarray(x), jax.random.key(0)))
+        n: error(
+            sample_ddim(f, LONG, grid_steps("trailing", 4000, n), jnp.asarray(x), jax.random.key(0))
+        )
         for n in (10, 20, 40)
     }
     assert 3 < solver[20] / solver[40] < 6, solver
@@ -109,7 +111,7 @@ def test_the_solver_is_of_second_order_and_beats_ddim():
 @pytest.mark.parametrize("calls", [1, 2, 3, 10, 39, 40])
 def test_steps_go_from_the_end_to_the_data(calls):
     schedule = noise_schedule("cosine", 40)
-    for steps in (uniform_steps(40, calls), log_snr_steps(schedule, calls)):
+    for steps in (grid_steps("trailing", 40, calls), log_snr_steps(schedule, calls)):
         assert len(steps) == calls + 1
         assert (steps[0], steps[-1]) == (40, 0)
         assert (np.diff(steps) < 0).all()
@@ -119,3 +121,51 @@ def test_steps_go_from_the_end_to_the_data(calls):
         denoiser(schedule), schedule, log_snr_steps(schedule, calls), jnp.ones((2, 1))
     )
     assert np.isfinite(x).all()
+
+
+@pytest.mark.parametrize("name", ["uniform", "quadratic", "trailing"])
+@pytest.mark.parametrize(
+    ("num_steps", "calls"), [(1000, 10), (1000, 100), (40, 39), (7, 7), (5, 1)]
+)
+def test_grids_fall_and_visit_every_step_once(name, num_steps, calls):
+    steps = grid_steps(name, num_steps, calls)
+    assert steps.shape == (calls + 1,)
+    assert (np.diff(steps) < 0).all()
+    assert steps[-1] == 0
+    assert steps[0] <= num_steps
+    if calls == num_steps:
+        np.testing.assert_array_equal(steps, np.arange(num_steps, -1, -1))
+
+
+def test_where_the_grids_end_and_how_the_quadratic_one_grows():
+    assert grid_steps("trailing", 1000, 10)[-2] == 100  # T / S: a tenth of the way in one jump
+    assert grid_steps("uniform", 1000, 10)[-2] == 1
+    # DDIM's: np.linspace(0, sqrt(0.8 T), S) ** 2, counted from 0 there and from 1 here.
+    theirs = np.linspace(0, np.sqrt(1000 * 0.8), 10) ** 2
+    ours = grid_steps("quadratic", 1000, 10)[-2::-1]
+    np.testing.assert_allclose(ours - 1, theirs, atol=0.5)
+
+
+def test_dpm_solver_leaves_out_where_a_cosine_has_no_signal():
+    schedule = noise_schedule("cosine", 1000)
+    blind = schedule.alphas_bar < 1e-4  # 1 % of the amplitude is left
+    whole, cut = (log_snr_steps(schedule, 20, first)[:-1] for first in (None, 995))
+    assert blind[whole].sum() > 5
+    assert blind[cut].sum() <= 2
+    assert cut[0] == 995
+
+
+def test_the_two_variances_of_a_step():
+    """Both against DDPM's own, from step to step, and along a jump."""
+    schedule = noise_schedule("linear", 100)
+    x = jnp.zeros((200_000, 1))
+    for steps in (np.array([60, 59, 0]), np.array([60, 30, 0])):
+        t, s = steps[:2]
+        beta = 1 - schedule.alphas_bar[t] / schedule.alphas_bar[s]
+        posterior = beta * (1 - schedule.alphas_bar[s]) / (1 - schedule.alphas_bar[t])
+        for name, variance in {"beta": beta, "posterior": posterior}.items():
+            # The last call returns what it is given.
+            made = sample_ancestral(
+                lambda x, t: jnp.where(t == 60, 0.0, x), schedule, steps, x, jax.random.key(0), name
+            )
+            np.testing.assert_allclose(made.var(), variance, rtol=0.02)

@@ -277,3 +277,26 @@ def test_a_label_to_an_unconditional_family_is_refused():
     state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), TINY)
     with pytest.raises(UserError, match="without labels"):
         model.sample(state, rngs_from_seed(0), 2, np.array([0, 1]))
+
+
+def test_the_averaged_generator_has_averaged_statistics():
+    """Those of the generator at each of its steps, averaged as its parameters are."""
+    optimizer = Optimizer(ema_decay=0.5, ema_warmup=False)
+    model = DCGAN(generator_optimizer=optimizer, discriminator_steps=2).quick()
+    spec = DataSpec((8, 8, 1))
+    state = model.init(rngs_from_seed(0), spec)
+    images = np.random.default_rng(0).integers(0, 256, (6, 4, 8, 8, 1), np.uint8)
+    update = jax.jit(model.update)
+    expected = state.model_state["generator"]
+    for step, image in enumerate(images):
+        state, _ = update(state, {"image": image}, rngs_from_seed(step))
+        if step % 2:  # the generator moved
+            live = state.model_state["generator"]
+            expected = jax.tree.map(lambda a, b: 0.5 * (a + b), expected, live)
+    chex.assert_trees_all_close(state.model_state["generator_average"], expected, rtol=1e-6)
+    # Samples come from the averaged pair, those of a model that does not average statistics do not.
+    own = model.sample(state, rngs_from_seed(9), 3)
+    swapped = state.replace(model_state={**state.model_state, "generator": expected})
+    chex.assert_trees_all_equal(model.sample(swapped, rngs_from_seed(9), 3), own)
+    plain = dataclasses.replace(model, average_statistics=False)
+    assert "generator_average" not in plain.init(rngs_from_seed(0), spec).model_state

@@ -58,7 +58,7 @@ class Optimal(Denoiser):
 
 def optimal(num_steps, **kwargs):
     signal = tuple(noise_schedule("linear", num_steps).signal.tolist())
-    return DDPM(network=Optimal(signal), num_steps=num_steps, **kwargs)
+    return DDPM(network=Optimal(signal), num_steps=num_steps, decoder_scale="beta", **kwargs)
 
 
 def closed_form(alphas_bar):

@@ -191,7 +191,7 @@ def test_bfloat16_computes_close_to_float32():
 
 
 def test_the_moving_average_is_what_is_evaluated():
-    optimizer = Optimizer(learning_rate=0.1, ema_decay=0.5)
+    optimizer = Optimizer(learning_rate=0.1, ema_decay=0.5, ema_warmup=False)
     model = VAE(coder=DenseCoder(()), latent_dim=1, likelihood="categorical", optimizer=optimizer)
     state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), SPEC)
     batch = {"image": np.ones((2, 2, 2, 1), np.uint8)}
