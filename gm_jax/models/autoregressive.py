@@ -73,7 +73,7 @@ class Autoregressive(Family):
 
     def update(self, state: TrainState, batch: Batch, rngs: Rngs) -> tuple[TrainState, Metrics]:
         def loss_fn(params: Any) -> tuple[Array, tuple[Metrics, Any]]:
-            loss = -self._log_prob(params, batch, state.spec).mean()
+            loss = -self._log_prob(params, batch, state.spec, rngs("dropout")).mean()
             bits = nats_to_bits_per_dim(loss, state.spec.num_dims)
             return loss, ({"bits_per_dim": bits}, state.model_state)
 
@@ -164,19 +164,29 @@ class Autoregressive(Family):
         refuse_condition(type(self).__name__, condition)
         return None
 
-    def _log_prob(self, params: Any, batch: Batch, spec: DataSpec) -> Array:
-        """Nats, [B]."""
+    def _log_prob(
+        self, params: Any, batch: Batch, spec: DataSpec, dropout_key: Array | None = None
+    ) -> Array:
+        """Nats, [B]; training with a key."""
         label = None
         if self.conditional:
             label = one_hot(labels_of(type(self).__name__, batch), spec)
-        logits = self._logits(params, batch["image"], label, spec)  # [B, H, W, C, L]
+        logits = self._logits(params, batch["image"], label, spec, dropout_key)  # [B, H, W, C, L]
         return sum_per_example(categorical_log_prob(logits, batch["image"]))
 
-    def _logits(self, params: Any, image: Array, label: Array | None, spec: DataSpec) -> Array:
-        """Of all values of images of levels [B, H, W, C]: [B, H, W, C, L]."""
+    def _logits(
+        self,
+        params: Any,
+        image: Array,
+        label: Array | None,
+        spec: DataSpec,
+        dropout_key: Array | None = None,
+    ) -> Array:
+        """Of all values of images of levels [B, H, W, C]: float32 [B, H, W, C, L]."""
         x = self._inputs(to_symmetric(image, spec.num_levels))
-        outputs: Any = self._network(spec).apply({"params": params}, x, label)
-        return jnp.reshape(outputs, (*image.shape, spec.num_levels))
+        rngs = {} if dropout_key is None else {"dropout": dropout_key}
+        outputs: Any = self._network(spec).apply({"params": params}, x, label, rngs=rngs)
+        return jnp.reshape(outputs, (*image.shape, spec.num_levels)).astype(jnp.float32)
 
     def _check_spec(self, spec: DataSpec) -> None:
         """Raises ConfigError unless the network fits such images."""

@@ -7,20 +7,27 @@ is. The gated one has no such blind spot, by a second stack of convolutions over
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import ConfigError, check_literals, check_not_negative, check_positive
+from gm_jax.errors import (
+    ConfigError,
+    check_fraction,
+    check_literals,
+    check_not_negative,
+    check_positive,
+)
 from gm_jax.functional.ancestral_sampling import Draws, sample_cached
 from gm_jax.functional.dequantization import to_symmetric
 from gm_jax.model import Array
 from gm_jax.models.autoregressive import Autoregressive
 from gm_jax.nets.causal import Place
-from gm_jax.nets.pixelcnn import GatedNet, MaskedNet
+from gm_jax.nets.coders import DTYPES
+from gm_jax.nets.pixelcnn import Details, GatedNet, MaskedNet
 from gm_jax.optimizer import Optimizer
 
 
@@ -42,6 +49,14 @@ class PixelCNN(Autoregressive):
     """Of the blocks, in turn."""
     output_layers: int = 2
     """1x1 convolutions between the blocks and that to the logits."""
+    dropout: float = 0.0
+    """Probability of dropping a value within each block, in training."""
+    visible_fan_in: bool = True
+    """Whether masked kernels start by the number of taps that see something."""
+    residual_rows: bool = True
+    """Whether a gated block adds to what the rows above say, which fades otherwise."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Type the network computes in; parameters, logits and losses stay float32."""
     optimizer: Optimizer = Optimizer(name="adamax", learning_rate=5e-4)
     """How the parameters move."""
 
@@ -49,6 +64,7 @@ class PixelCNN(Autoregressive):
         check_literals(self)
         check_positive(self, "channels", "first_kernel", "kernel_size", "num_blocks", "dilations")
         check_not_negative(self, "output_layers")
+        check_fraction(self, "dropout")
         for field in ("first_kernel", "kernel_size"):
             if getattr(self, field) % 2 == 0:
                 raise ConfigError(f"PixelCNN.{field} must be odd, not {getattr(self, field)}")
@@ -84,6 +100,7 @@ class PixelCNN(Autoregressive):
             self.num_blocks,
             self.dilations,
             self.output_layers,
+            Details(self.visible_fan_in, self.residual_rows, self.dropout, DTYPES[self.dtype]),
         )
 
     def _sample_cached(
@@ -113,7 +130,7 @@ class PixelCNN(Autoregressive):
             place = Place(pixel // width, pixel % width, width)
             here = [jax.lax.dynamic_slice_in_dim(a, place.column, 1, axis=2) for a in above]
             logits, cache = run("logits", cache, scaled(x), tuple(here), label, place)
-            logits = logits.reshape(len(x), channels, spec.num_levels)
+            logits = logits.reshape(len(x), channels, spec.num_levels).astype(jnp.float32)
             return jax.lax.dynamic_index_in_dim(logits, channel, 1, keepdims=False), (above, cache)
 
         def first() -> Any:

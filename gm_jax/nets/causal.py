@@ -88,16 +88,22 @@ class MaskedConv(nn.Module):
     dilation: int = 1
     parts: int = 1
     """The output is that many arrays side by side, and each has all groups."""
+    visible_fan_in: bool = True
+    """Whether kernels start by the number of taps that see something, not by that of all taps."""
+    dtype: Any = jnp.float32
+    """It computes in; parameters are float32."""
 
     @nn.compact
     def __call__(self, x: Array, at: Place | None = None) -> Array:
         (height, width), d, channels = self.kernel_size, self.dilation, x.shape[-1]
         shape = (height, width, channels, self.features)
-        kernel = self.param("kernel", _KERNEL_INIT, shape)
+        mask = self._mask(channels)
+        kernel = self.param("kernel", self._kernel_init(mask), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         up, left = height // 2, width // 2
         right = left if up else 0  # the row of the pixel itself ends with it
-        kernel = kernel[: up + 1, : left + 1 + right] * self._mask(channels)
+        kernel = kernel[: up + 1, : left + 1 + right] * jnp.asarray(mask)
+        x, kernel, bias = (v.astype(self.dtype) for v in (x, kernel, bias))
         if height == width == 1 and self.mask == "B":
             return jnp.dot(x, kernel[0, 0]) + bias.reshape(1, 1, 1, -1)
         if at is None:
@@ -135,7 +141,19 @@ class MaskedConv(nn.Module):
         kernel = kernel.reshape(-1, channels, self.features)[: len(taps)]
         return _dot(taps, kernel, bias)[:, None, None]
 
-    def _mask(self, channels: int) -> Array:
+    def _kernel_init(self, mask: np.ndarray) -> Any:
+        """LeCun's initializer, by what each output sees: mask is [.., .., C, O]."""
+        if not self.visible_fan_in:
+            return _KERNEL_INIT
+        seen = np.maximum(mask.sum((0, 1, 2)), 1)  # [O]
+
+        def init(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+            gain = jnp.asarray(np.sqrt(np.prod(shape[:-1]) / seen), dtype)
+            return _KERNEL_INIT(key, shape, dtype) * gain.reshape(1, 1, 1, -1)
+
+        return init
+
+    def _mask(self, channels: int) -> np.ndarray:
         """Which weights see something, [up + 1, left + 1 + right, C, O]."""
         height, width = self.kernel_size
         up, left = height // 2, width // 2
@@ -146,7 +164,7 @@ class MaskedConv(nn.Module):
         target = np.arange(self.features) % part * self.groups // part  # [O]
         before = source[:, None] < target[None]
         mask[up, left] = before if self.mask == "A" else before | (source[:, None] == target[None])
-        return jnp.asarray(mask)
+        return mask
 
 
 class RowConv(nn.Module):
@@ -164,6 +182,8 @@ class RowConv(nn.Module):
     width: int
     strict: bool = False
     dilation: int = 1
+    dtype: Any = jnp.float32
+    """It computes in; parameters are float32."""
 
     @nn.compact
     def __call__(self, x: Array, at: Place | None = None) -> Array:
@@ -171,6 +191,7 @@ class RowConv(nn.Module):
         shape = (self.num_rows, self.width, channels, self.features)
         kernel = self.param("kernel", _KERNEL_INIT, shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        x, kernel, bias = (v.astype(self.dtype) for v in (x, kernel, bias))
         side = self.width // 2 * d
         reach = (self.num_rows - 1) * d + 1
         if at is None:

@@ -6,10 +6,11 @@ Each has two methods, so that a sampler can do once a row what depends on rows a
   logits(image, above, label)   [B, H, W, C * L]: L for each channel, in order
 
 Both work on whole images, or with `at` on one row and on one pixel (see `nets.causal`). Images are
-float32 [B, H, W, C], labels one-hot [B, K] or None.
+float32 [B, H, W, C], labels one-hot [B, K] or None. Values are dropped where the networks are given
+a stream "dropout", in training that is.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -18,6 +19,23 @@ from gm_jax.nets.causal import MaskedConv, Place, RowConv, gate
 
 Array = jax.Array
 Above = tuple[Array, ...]
+
+
+class Details(NamedTuple):
+    """What both networks have, and their parts.
+
+    Attributes:
+      visible_fan_in: whether masked kernels start by the taps that see something.
+      residual_rows: whether a block of the vertical stack adds to what comes in; else a stack of
+        gates fades: 7 of them leave 1 % of the signal.
+      dropout: probability of dropping a value in each block.
+      dtype: they compute in.
+    """
+
+    visible_fan_in: bool
+    residual_rows: bool
+    dropout: float
+    dtype: Any
 
 
 class MaskedNet(nn.Module):
@@ -38,6 +56,7 @@ class MaskedNet(nn.Module):
     num_blocks: int
     dilations: tuple[int, ...]
     output_layers: int
+    details: Details
 
     def above(self, image: Array, label: Array | None, at: Place | None = None) -> Above:
         return ()
@@ -46,19 +65,27 @@ class MaskedNet(nn.Module):
     def logits(
         self, image: Array, above: Above, label: Array | None, at: Place | None = None
     ) -> Array:
-        def conv(features: int, size: int = 1, dilation: int = 1) -> MaskedConv:
-            return MaskedConv(features, (size, size), "B", self.groups, dilation)
+        fan_in, dtype = self.details.visible_fan_in, self.details.dtype
 
-        first = MaskedConv(
-            self.channels, (self.first_kernel, self.first_kernel), "A", self.groups, name="first"
-        )
-        h = first(image, at)
+        def conv(features: int, size: int = 1, dilation: int = 1) -> MaskedConv:
+            return MaskedConv(features, (size, size), "B", self.groups, dilation, 1, fan_in, dtype)
+
+        first = (self.first_kernel, self.first_kernel)
+        h = MaskedConv(
+            self.channels,
+            first,
+            "A",
+            self.groups,
+            visible_fan_in=fan_in,
+            dtype=dtype,
+            name="first",
+        )(image, at)
         for i in range(self.num_blocks):
             dilation = self.dilations[i % len(self.dilations)]
             inner = conv(self.channels // 2)(nn.relu(h))
             inner = told(inner, label)
             inner = conv(self.channels // 2, self.kernel_size, dilation)(nn.relu(inner), at)
-            h = h + conv(self.channels)(nn.relu(inner))
+            h = h + conv(self.channels)(dropped(self, nn.relu(inner), self.details.dropout))
         for _ in range(self.output_layers):
             h = conv(self.channels)(nn.relu(h))
         return conv(self.num_outputs)(nn.relu(h))
@@ -82,12 +109,15 @@ class GatedNet(nn.Module):
     num_blocks: int
     dilations: tuple[int, ...]
     output_layers: int
+    details: Details
 
     def setup(self) -> None:
         dilations = tuple(self.dilations[i % len(self.dilations)] for i in range(self.num_blocks))
         sizes = (self.channels, self.first_kernel, self.kernel_size, dilations)
-        self.vertical = VerticalStack(*sizes)
-        self.horizontal = HorizontalStack(*sizes, self.groups, self.output_layers, self.num_outputs)
+        self.vertical = VerticalStack(*sizes, self.details)
+        self.horizontal = HorizontalStack(
+            *sizes, self.groups, self.output_layers, self.num_outputs, self.details
+        )
 
     def above(self, image: Array, label: Array | None, at: Place | None = None) -> Above:
         features: Above = self.vertical(image, label, at)
@@ -110,18 +140,24 @@ class VerticalStack(nn.Module):
     first_kernel: int
     kernel_size: int
     dilations: tuple[int, ...]
+    details: Details
 
     @nn.compact
     def __call__(self, image: Array, label: Array | None, at: Place | None = None) -> Above:
+        width, dtype = 2 * self.channels, self.details.dtype
         features = []
         rows = max(self.first_kernel // 2, 1)
-        v = RowConv(self.channels, rows, self.first_kernel, strict=True, name="first")(image, at)
+        first = RowConv(
+            self.channels, rows, self.first_kernel, strict=True, dtype=dtype, name="first"
+        )
+        v = first(image, at)
         for i, dilation in enumerate(self.dilations):
             rows = self.kernel_size // 2 + 1
-            conv = RowConv(2 * self.channels, rows, self.kernel_size, dilation=dilation)
+            conv = RowConv(width, rows, self.kernel_size, dilation=dilation, dtype=dtype)
             both = conv(v, at)  # [B, H, W, 2 F]
-            features.append(nn.Dense(2 * self.channels, name=f"to_horizontal_{i}")(both))
-            v = gate(told(both, label))
+            features.append(nn.Dense(width, dtype=dtype, name=f"to_horizontal_{i}")(both))
+            gated = gate(told(both, label))
+            v = v + gated if self.details.residual_rows else gated
         return tuple(features)
 
 
@@ -135,19 +171,31 @@ class HorizontalStack(nn.Module):
     groups: int
     output_layers: int
     num_outputs: int
+    details: Details
 
     @nn.compact
     def __call__(
         self, image: Array, above: Above, label: Array | None, at: Place | None = None
     ) -> Array:
-        def conv(features: int, width: int = 1, dilation: int = 1, parts: int = 1) -> MaskedConv:
-            return MaskedConv(features, (1, width), "B", self.groups, dilation, parts)
+        fan_in, dtype = self.details.visible_fan_in, self.details.dtype
 
-        first = MaskedConv(self.channels, (1, self.first_kernel), "A", self.groups, name="first")
-        h = first(image, at)
+        def conv(features: int, width: int = 1, dilation: int = 1, parts: int = 1) -> MaskedConv:
+            size = (1, width)
+            return MaskedConv(features, size, "B", self.groups, dilation, parts, fan_in, dtype)
+
+        h = MaskedConv(
+            self.channels,
+            (1, self.first_kernel),
+            "A",
+            self.groups,
+            visible_fan_in=fan_in,
+            dtype=dtype,
+            name="first",
+        )(image, at)
         for dilation, told_by_rows in zip(self.dilations, above, strict=True):
             both = conv(2 * self.channels, self.kernel_size, dilation, 2)(h, at)  # [B, H, W, 2 F]
-            h = h + conv(self.channels)(gate(told(both + told_by_rows, label)))
+            gated = dropped(self, gate(told(both + told_by_rows, label)), self.details.dropout)
+            h = h + conv(self.channels)(gated)
         for _ in range(self.output_layers):
             h = conv(self.channels)(nn.relu(h))
         return conv(self.num_outputs)(nn.relu(h))
@@ -160,5 +208,12 @@ def told(h: Array, label: Array | None) -> Array:
     """
     if label is None:
         return h
-    bias: Any = nn.Dense(h.shape[-1], use_bias=False)(label)  # [B, F]
+    bias: Any = nn.Dense(h.shape[-1], use_bias=False, dtype=h.dtype)(label)  # [B, F]
     return h + bias.reshape(len(h), *(1,) * (h.ndim - 2), -1)
+
+
+def dropped(module: nn.Module, h: Array, rate: float) -> Array:
+    """Values dropped with probability `rate`, where the module is given a stream for it."""
+    if not rate or not module.has_rng("dropout"):
+        return h
+    return nn.Dropout(rate, deterministic=False)(h)
