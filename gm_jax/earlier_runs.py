@@ -78,6 +78,18 @@ _SAMPLING_FIELDS = {
     "gm_jax.models:RealNVP": ("gm_jax.models:FlowSampling", ("temperature",)),
 }
 
+# Fields that came later, with the value that behaves as the code did before they came.
+_AS_BEFORE: dict[str, dict[str, Any]] = {
+    "gm_jax:Optimizer": {"ema_warmup": False},
+    "gm_jax.models:CGAN": {"average_statistics": False},
+    "gm_jax.models:DCGAN": {"average_statistics": False},
+    "gm_jax.models:DDPM": {"decoder_scale": "beta"},
+    "gm_jax.models:DiffusionSampling": {"grid": "trailing", "begin": 1.0},
+    "gm_jax.models:GAN": {"average_statistics": False},
+    "gm_jax.models:PixelCNN": {"residual_rows": False, "visible_fan_in": False},
+    "gm_jax.nets:UNet": {"middle_attention": True},
+}
+
 
 def as_written_today(plain: dict[str, Any]) -> dict[str, Any]:
     """A dataclass as plain values, as this version would have written it.
@@ -91,4 +103,4 @@ def as_written_today(plain: dict[str, Any]) -> dict[str, Any]:
         moved = {field: plain.pop(field) for field in fields if field in plain}
         if moved:
             plain["sampling"] = {CLASS: sampling, **moved}
-    return plain
+    return {**_AS_BEFORE.get(name, {}), **plain}

@@ -23,10 +23,10 @@ from gm_jax.errors import (
 )
 from gm_jax.functional.ancestral_sampling import Draws, sample_cached
 from gm_jax.functional.dequantization import to_symmetric
+from gm_jax.functional.dtypes import DTYPES
 from gm_jax.model import Array
 from gm_jax.models.autoregressive import Autoregressive
 from gm_jax.nets.causal import Place
-from gm_jax.nets.coders import DTYPES
 from gm_jax.nets.pixelcnn import Details, GatedNet, MaskedNet
 from gm_jax.optimizer import Optimizer
 
