@@ -244,7 +244,9 @@ def test_labels_matter_and_take_turns(name):
     np.testing.assert_array_equal(model.sample(state, rngs, 7, np.arange(7) % 3), turns)
     with pytest.raises(UserError, match=r'give a batch with "label"'):
         model.log_prob(state, {"image": images}, rngs)
-    with pytest.raises(ConfigError, match=r"a conditional .* needs labels, and these data have none"):
+    with pytest.raises(
+        ConfigError, match=r"a conditional .* needs labels, and these data have none"
+    ):
         model.init(rngs, dataclasses.replace(SQUARE, num_classes=None))
 
 
