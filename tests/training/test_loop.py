@@ -98,29 +98,30 @@ def test_an_unknown_monitor_is_refused_before_the_first_step(tmp_path):
     assert not list(tmp_path.glob("run/checkpoints/*"))
 
 
+@chex.assert_max_traces(n=1)
+def _traced_update(model, state, batch, rngs):
+    return Counter.update(model, state, batch, rngs)
+
+
+@dataclasses.dataclass(frozen=True)
+class Traced(Counter):
+    def update(self, state, batch, rngs):
+        return _traced_update(self, state, batch, rngs)
+
+
 def test_the_step_compiles_once(tmp_path):
     chex.clear_trace_counter()
-
-    @dataclasses.dataclass(frozen=True)
-    class Traced(Counter):
-        def update(self, state, batch, rngs):
-            return _traced_update(self, state, batch, rngs)
-
-    @chex.assert_max_traces(n=1)
-    def _traced_update(model, state, batch, rngs):
-        return Counter.update(model, state, batch, rngs)
-
     gm_jax.fit(experiment(Traced(), eval_every=0, checkpoint_every=0), tmp_path / "run")
+
+
+@dataclasses.dataclass(frozen=True)
+class Indexed(Counter):
+    def evaluate(self, state, batch, rngs):
+        return {"loss": batch["index"].astype(jnp.float32)}
 
 
 def test_ragged_batches_are_masked(tmp_path):
     """10 examples in evaluation batches of 4: the mean is over 10."""
-
-    @dataclasses.dataclass(frozen=True)
-    class Indexed(Counter):
-        def evaluate(self, state, batch, rngs):
-            return {"loss": batch["index"].astype(jnp.float32)}
-
     run = gm_jax.fit(
         experiment(Indexed(), num_steps=5).replace(**{"evaluation.batch_size": 4}), tmp_path / "run"
     )
