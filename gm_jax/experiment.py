@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from gm_jax.config_types import Config
 from gm_jax.data.config import AnyData
-from gm_jax.errors import ConfigError, UserError, check_literals, check_not_negative, check_positive
+from gm_jax.errors import ConfigError, UserError, check_not_negative, check_positive
 from gm_jax.model import Family
 
 MAX_SEED = 2**63 - 1
@@ -15,7 +16,7 @@ MAX_SEED = 2**63 - 1
 
 
 @dataclasses.dataclass(frozen=True)
-class Training:
+class Training(Config):
     """How long to train, and what happens how often. All counts are in steps."""
 
     num_steps: int = 1000
@@ -40,7 +41,6 @@ class Training:
     """Steps the device runs per call (None: 1 on a CPU, 10 on an accelerator)."""
 
     def __post_init__(self) -> None:
-        check_literals(self)
         check_positive(
             self, "num_steps", "log_every", "patience", "keep_latest", "steps_per_dispatch"
         )
@@ -48,7 +48,7 @@ class Training:
 
 
 @dataclasses.dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Config):
     """How a finished model is scored."""
 
     batch_size: int = 500
@@ -59,13 +59,12 @@ class Evaluation:
     """Which checkpoint the closing figures and pictures use."""
 
     def __post_init__(self) -> None:
-        check_literals(self)
         check_positive(self, "batch_size")
         check_not_negative(self, "num_samples")
 
 
 @dataclasses.dataclass(frozen=True)
-class Sharding:
+class Sharding(Config):
     """How the devices share the work."""
 
     data: int | None = None
@@ -76,7 +75,7 @@ class Sharding:
 
 
 @dataclasses.dataclass(frozen=True)
-class Experiment:
+class Experiment(Config):
     """One experiment. Built by `get_config()` of a file in experiments/."""
 
     data: AnyData

@@ -6,17 +6,17 @@ from typing import Any, Literal
 import jax
 import optax
 
+from gm_jax.config_types import Config
 from gm_jax.errors import (
     ConfigError,
     check_fraction,
-    check_literals,
     check_not_negative,
     check_positive,
 )
 
 
 @dataclasses.dataclass(frozen=True)
-class Optimizer:
+class Optimizer(Config):
     """Gradient transformation, schedule, clipping, accumulation, weight decay and EMA.
 
     The order is: accumulate, clip by global norm, precondition, decay weights (decoupled, on
@@ -54,7 +54,6 @@ class Optimizer:
     (1 + t) / (10 + t)."""
 
     def __post_init__(self) -> None:
-        check_literals(self)
         check_positive(self, "learning_rate", "eps", "clip_norm", "accumulate_steps", "decay_steps")
         check_not_negative(self, "warmup_steps", "weight_decay", "final_fraction")
         check_fraction(self, "b1", "b2", "ema_decay")

@@ -168,7 +168,7 @@ def test_help_of_sample_shows_the_ways_of_the_very_run(latent_run, capsys):
 def test_a_way_of_drawing_is_checked(latent_run):
     with pytest.raises(UserError, match=r"no guidance \(--guidance\): it has truncation"):
         latent_run.sample(1, guidance=2.0)
-    with pytest.raises(UserError, match="truncation must be greater than 0, not '1'"):
+    with pytest.raises(UserError, match="truncation must be a number or None, not '1'"):
         latent_run.draw_latents(1, truncation="1")
 
 

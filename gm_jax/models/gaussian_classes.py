@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import check_literals, check_not_negative, check_positive
+from gm_jax.errors import check_not_negative, check_positive
 from gm_jax.functional.class_blocks import class_blocks
 from gm_jax.functional.dequantization import (
     dequantized_bits_per_dim,
@@ -71,7 +71,6 @@ class GaussianClasses(Family):
     )
 
     def __post_init__(self) -> None:
-        check_literals(self)
         check_positive(self, "variance_floor")
         check_not_negative(self, "shrinkage")
 

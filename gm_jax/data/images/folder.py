@@ -17,7 +17,6 @@ from gm_jax.data.store.tfds import PreparedExamples, prepared_spec
 from gm_jax.errors import (
     ConfigError,
     UserError,
-    check_literals,
     check_parts,
     check_positive,
 )
@@ -119,7 +118,6 @@ class ImageFolder(Source):
 
 def check_image_fields(config: object) -> None:
     """Checks the fields that `ImageFolder` and `ImageData` have in common; raises ConfigError."""
-    check_literals(config)
     check_positive(config, "size")
     check_parts(config, "valid_fraction", "test_fraction")
     name = type(config).__name__
