@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from gm_jax.errors import UserError
-from gm_jax.experiment_code import FILE, Code, how, stored_module
+from gm_jax.experiment_code import FILE, Code, how, option, stored_module
 from gm_jax.public_names import public_name
 
 
@@ -53,7 +53,7 @@ def find_class(name: str, code: Code | None = None) -> Any:
         if isinstance(cls, type) and dataclasses.is_dataclass(cls):
             return cls
     if not modules or module_name == "__main__":  # some program's: there always is one
-        raise UserError(_what_to_do(name))
+        raise UserError(_what_to_do(name), option("FILE"))
     where = code.path if code is not None and is_foreign(name) else "this version"
     raise UserError(f"{name} in experiment.json is no config class of {where}")
 

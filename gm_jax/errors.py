@@ -10,7 +10,25 @@ from typing import Any
 
 
 class UserError(Exception):
-    """Bad input. The message is one line: what is wrong, where, and what to do."""
+    """Bad input. The message is one line: what is wrong, where, and what to do.
+
+    It is the same in Python and in a shell, so that it names no flag; `option` does.
+
+    Attributes:
+      option: what helps on the command line, such as "--run", which adds it.
+    """
+
+    def __init__(self, message: str, option: str | None = None):
+        super().__init__(message)
+        self.option = option
+
+    def shell_line(self) -> str:
+        """The message with the option that helps, for the command line."""
+        return str(self) if self.option is None else f"{self} ({self.option})"
+
+    def of(self, where: object) -> "UserError":
+        """The same about something: "where: message"."""
+        return UserError(f"{where}: {self}", self.option)
 
 
 class ConfigError(UserError, ValueError):

@@ -10,6 +10,7 @@ from gm_jax.config_types import Config
 from gm_jax.data.config import AnyData
 from gm_jax.errors import ConfigError, UserError, check_not_negative, check_positive
 from gm_jax.model import Family
+from gm_jax.printing import brief, html_table, text_table
 
 MAX_SEED = 2**63 - 1
 """jax.random.key takes no larger one."""
@@ -93,6 +94,17 @@ class Experiment(Config):
         if self.seed > MAX_SEED:
             raise ConfigError(f"Experiment.seed must be at most {MAX_SEED}, not {self.seed}")
 
+    def __repr__(self) -> str:
+        return text_table(f"Experiment {self.name or 'without a name'}", self.table())
+
+    def _repr_html_(self) -> str:
+        return html_table(f"Experiment {self.name or 'without a name'}", self.table())
+
+    def table(self) -> dict[str, str]:
+        """Its parts by name, each as the call that makes it."""
+        parts = (f.name for f in dataclasses.fields(self) if f.name != "name")
+        return {name: brief(getattr(self, name)) for name in parts}
+
     def replace(self, **changes: Any) -> "Experiment":
         """A copy with fields changed, named by dotted paths: `replace(**{"model.beta": 2.0})`.
 
@@ -140,7 +152,7 @@ def field_paths(config: Any, prefix: str = "") -> list[str]:
 def unknown_field(experiment: Experiment, path: str) -> UserError:
     """The error for a field that does not exist, with the nearest name that does."""
     near = difflib.get_close_matches(path.replace("-", "_"), field_paths(experiment), 1, 0.5)
-    hint = f" Did you mean {near[0].replace('_', '-')}?" if near else ""
+    hint = f" Did you mean {near[0]}?" if near else ""
     return UserError(f"the experiment has no field {path}.{hint}")
 
 

@@ -135,18 +135,26 @@ def find_code(record: Mapping[str, Any], run: Path) -> Code:
             return code
     if path.resolve().is_relative_to(run.resolve()) or not path.is_file():
         why = "is gone" if not path.is_file() else "lies in the run's own folder"
-        raise UserError(f"the run's own classes are of {path}, which {why}: give {how('FILE')}")
+        raise UserError(
+            f"the run's own classes are of {path}, which {why}: give {how('FILE')}", option("FILE")
+        )
     if changed := _changed(path.parent, digests):
         raise UserError(
             f"{path.parent / changed[0]} has changed since the run was trained: to open it with "
-            f"what is there now, give {how(path)}"
+            f"what is there now, give {how(path)}",
+            option(path),
         )
     return read_code(path)[0]
 
 
 def how(path: Path | str) -> str:
-    """How a file of classes is given, on the command line and in Python."""
-    return f'--experiment {path} (in Python: experiment="{path}")'
+    """How a file of classes is given in Python."""
+    return f'experiment="{path}"'
+
+
+def option(path: Path | str) -> str:
+    """How a file of classes is given on the command line."""
+    return f"--experiment {path}"
 
 
 def stored_module(cls: type) -> str:

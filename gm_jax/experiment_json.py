@@ -73,7 +73,7 @@ def load_json(path: Path, code: Code | None = None) -> dict[str, Any]:
             code = find_code(plain["code"], path.parent)
         experiment, spec = from_plain(plain["experiment"], code), from_plain(plain["spec"], code)
     except UserError as error:
-        raise UserError(f"{path}: {error}") from error
+        raise error.of(path) from error
     except KeyError as error:
         raise _damaged(path, f"{error} is missing") from error
     except (ValueError, TypeError, AttributeError) as error:
@@ -142,7 +142,7 @@ def _class_names(plain: Any) -> list[str]:
 
 def _damaged(path: Path, reason: str) -> UserError:
     return UserError(
-        f"{path} is damaged ({reason}): put a copy back, or train in another --run folder"
+        f"{path} is damaged ({reason}): put a copy back, or train in another folder", "--run"
     )
 
 

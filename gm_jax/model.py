@@ -370,8 +370,7 @@ def drawn_by(model: Family, changes: Mapping[str, Any]) -> Family:
     for name in changes:
         if name not in has:
             instead = f"it has {', '.join(has)}" if has else "it draws in one way only"
-            option = f"{name} (--{name.replace('_', '-')})"
-            raise UserError(f"{family} has no {option}: {instead}")
+            raise UserError(f"{family} has no {name}: {instead}")
     sampling = dataclasses.replace(config, **changes)
     return dataclasses.replace(model, sampling=sampling)  # type: ignore[call-arg]
 

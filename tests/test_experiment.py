@@ -29,7 +29,7 @@ def test_replace_by_dotted_path(experiment):
 
 def test_replace_names_the_nearest_field(experiment):
     with pytest.raises(
-        UserError, match=r"no field model.latnet_dim. Did you mean model.latent-dim"
+        UserError, match=r"no field model.latnet_dim. Did you mean model.latent_dim"
     ):
         experiment.replace(**{"model.latnet_dim": 3})
     with pytest.raises(UserError, match=r"no field model\.latent_dim\.x"):

@@ -188,7 +188,7 @@ def test_a_file_that_changed_is_not_executed_unless_it_is_given(place):
     folder = place / "runs" / "mine"
     changed = next(p for p in (place / "table.py", place / "mine.py") if p.is_file())
     changed.write_text(changed.read_text() + "\nEXECUTED = True\n")
-    with pytest.raises(UserError, match=r"changed since the run was trained.*--experiment") as told:
+    with pytest.raises(UserError, match=r"changed since the run.*give experiment=") as told:
         gm_jax.open(folder)
     assert changed.name in str(told.value)
     assert "\n" not in str(told.value)
@@ -201,7 +201,7 @@ def test_a_file_that_is_gone_is_asked_for(place):
     shutil.copytree(place / "runs" / "mine", folder)
     elsewhere = place.parent / "elsewhere"
     place.rename(elsewhere)
-    with pytest.raises(UserError, match=r"is gone: give --experiment FILE") as told:
+    with pytest.raises(UserError, match=r'is gone: give experiment="FILE"') as told:
         gm_jax.open(folder)
     assert "\n" not in str(told.value)
     assert gm_jax.open(folder, experiment=elsewhere / "mine.py").sample(2).shape == (2, 4, 4, 1)
@@ -279,7 +279,7 @@ def test_a_class_of_a_notebook(tmp_path, monkeypatch):
     assert run.evaluate("test").keys() == {"loss"}
 
     monkeypatch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
-    with pytest.raises(UserError, match=r"a class defined in a notebook .*--experiment FILE"):
+    with pytest.raises(UserError, match=r'a class defined in a notebook .*experiment="FILE"'):
         gm_jax.open(folder)
     path = write(tmp_path / "files", {"mine.py": TABLE + PARTS.replace('"""', "#", 2)})
     assert gm_jax.open(folder, experiment=path).step == 4

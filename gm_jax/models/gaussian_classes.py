@@ -67,7 +67,7 @@ class GaussianClasses(Family):
     monitor: ClassVar[str] = "neg_log_prob"
     takes_points: ClassVar[bool] = True
     non_finite_hint: ClassVar[str] = (
-        "a covariance was singular: try a larger --model.variance-floor or --model.shrinkage"
+        "a covariance was singular: try a larger model.variance_floor or model.shrinkage"
     )
 
     def __post_init__(self) -> None:

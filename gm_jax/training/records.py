@@ -28,6 +28,23 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     return records
 
 
+def by_phase(records: list[dict[str, Any]]) -> dict[str, dict[str, np.ndarray]]:
+    """The lines as arrays: by phase "step" int64 [N], and by name figures float64 [N].
+
+    What is not in a line is NaN.
+    """
+    phases: dict[str, list[dict[str, Any]]] = {}
+    for record in records:
+        phases.setdefault(record["phase"], []).append(record)
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for phase, lines in phases.items():
+        names = dict.fromkeys(name for line in lines for name in line)
+        found[phase] = {"step": np.array([line["step"] for line in lines], np.int64)}
+        for name in [n for n in names if n not in ("step", "phase", "time")]:
+            found[phase][name] = np.array([float(line.get(name, "nan")) for line in lines])
+    return found
+
+
 class Records:
     """Appends to the record of a run. A context manager.
 

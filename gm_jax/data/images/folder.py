@@ -16,7 +16,6 @@ from gm_jax.data.store.prepared import IMAGE_FOLDER, Prepared, find_prepared
 from gm_jax.data.store.tfds import PreparedExamples, prepared_spec
 from gm_jax.errors import (
     ConfigError,
-    UserError,
     check_parts,
     check_positive,
 )
@@ -100,7 +99,7 @@ class ImageFolder(Source):
             prepared = find_prepared(f"{IMAGE_FOLDER}/{config}", dirs=(folder,))
             assert prepared is not None
         if self.unreadable == "stop" and (lines := _lines(prepared.path.parent / REPORT)):
-            raise UserError(stopped(path, lines[0]))
+            raise stopped(path, lines[0])
         return prepared
 
     @property
