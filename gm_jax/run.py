@@ -8,7 +8,7 @@ images = run.sample(64, seed=0)
 import dataclasses
 import functools
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +31,7 @@ from gm_jax.functional.interpolation import lerp, slerp
 from gm_jax.model import Family, TrainState, can, compiled, drawn_by, require
 from gm_jax.printing import brief, html_table, text_table
 from gm_jax.rng import Rngs
+from gm_jax.training.callbacks import Callback
 from gm_jax.training.checkpoint import Checkpoints
 from gm_jax.training.folder import RunFolder
 from gm_jax.training.loop import TrainResult, train
@@ -464,19 +465,24 @@ class Run:
             raise UserError(f"{num} images are too many at once: give at most {most}")
 
 
-def fit(experiment: Experiment, folder: str | Path | None = None) -> Run:
+def fit(
+    experiment: Experiment,
+    folder: str | Path | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> Run:
     """Trains an experiment in a folder; goes on with the run that is there.
 
     Args:
       experiment: what to train.
       folder: the run's folder; None: runs/<name of the experiment>.
+      callbacks: are told of figures, pictures and checkpoints as they come, beside TensorBoard.
 
     Raises:
       UserError: as `train` does.
       KeyboardInterrupt: after Ctrl-C, when the state is saved; the same call resumes.
     """
     path = default_folder(experiment) if folder is None else Path(folder)
-    result = train(experiment, path)
+    result = train(experiment, path, callbacks)
     if result.signum == signal.SIGINT:  # saved; now the caller's own loop stops too
         raise KeyboardInterrupt
     if result.signum is not None:

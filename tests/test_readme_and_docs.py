@@ -5,7 +5,9 @@ docs/adding-a-model.md, a family in one file, has tests of its own.
 
 import re
 import shlex
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -41,6 +43,9 @@ def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch, real_data):
     """The blocks of a page one after the other, as a notebook would have them."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(gm_jax, "load", lambda name: load(name).quick())
+    told = SimpleNamespace(log=lambda *_, **__: None, finish=lambda: None)
+    stand_in = SimpleNamespace(init=lambda **_: told, Image=lambda picture: picture)
+    monkeypatch.setitem(sys.modules, "wandb", stand_in)  # which is no dependency
     namespace = {"__name__": "__main__"}
     for block in blocks(page, "python"):
         exec(compile(block, page.name, "exec"), namespace)
