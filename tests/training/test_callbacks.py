@@ -92,10 +92,7 @@ def test_callbacks_of_ones_own(tmp_path):
         for n in (2, 4)
     ]
     assert again.heard == [("start", "digits/vae", "run", 0), *about[0], *about[1], "end"]
+    longer, last = experiment.replace(**{"training.num_steps": 6}), Diary()
     with pytest.raises(RuntimeError, match="no network"):
-        gm_jax.fit(
-            experiment.replace(**{"training.num_steps": 6}),
-            run.folder,
-            [last := Diary(), Failing()],
-        )
+        gm_jax.fit(longer, run.folder, [last, Failing()])
     assert last.heard[0] == ("start", "digits/vae", "run", 4)
