@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import importlib
+import inspect
 import sys
 from types import ModuleType
 from typing import Any
@@ -12,12 +13,17 @@ from gm_jax.experiment_code import FILE, Code, how, option, stored_module
 from gm_jax.public_names import public_name
 
 
-def class_name(cls: type) -> str:
-    """E.g. "gm_jax.models:VAE", or "my_layers:Coder" for a class of somebody's own.
+def class_name(cls: Any) -> str:
+    """E.g. "gm_jax.models:VAE", or "my_layers:Coder" for a class or function of somebody's own.
 
     Raises:
-      UserError: for a class that cannot be found by any name.
+      UserError: for what cannot be found by any name.
     """
+    if cls.__name__ == "<lambda>":
+        raise UserError(
+            "a lambda has no name by which a run would find it again: make it a function at the "
+            "top of its file"
+        )
     if "<locals>" in cls.__qualname__:
         raise UserError(
             f"{cls.__name__} is defined inside a function, where no run would find it again: move "
@@ -58,6 +64,25 @@ def find_class(name: str, code: Code | None = None) -> Any:
     raise UserError(f"{name} in experiment.json is no config class of {where}")
 
 
+def find_function(name: str, code: Code | None = None) -> Any:
+    """The function of a name, which a person's file or notebook defines or imports.
+
+    No other counts: what is found is called, and a run's folder may come from anywhere.
+
+    Raises:
+      UserError: where there is none; it says what to do.
+    """
+    module_name, _, qualname = name.partition(":")
+    places = [sys.modules["__main__"]] if module_name == "__main__" else []
+    if code is not None:
+        places += [code.main, *code.beside.values()]
+    for place in places:
+        found = getattr(place, qualname, None)
+        if inspect.isfunction(found) and class_name(found) == name:
+            return found
+    raise UserError(_what_to_do(name), option("FILE"))
+
+
 def find_modules(name: str, code: Code | None = None) -> list[ModuleType]:
     """The modules that a name in a run may mean; none for one of somebody's own that is not there.
 
@@ -81,4 +106,4 @@ def _what_to_do(name: str) -> str:
         whose = "of the experiment's file"
     else:
         whose = f"not of gm_jax: import {module} before opening the run"
-    return f"the run uses {qualname}, a class {whose}, or give a file that has it: {how('FILE')}"
+    return f"the run uses {qualname}, which is {whose}, or give a file that has it: {how('FILE')}"

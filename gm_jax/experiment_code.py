@@ -53,8 +53,8 @@ class Code:
         stem = self.path.stem
         return self.main if name in (FILE, "__main__", stem, f"experiment_{stem}") else None
 
-    def defines(self, cls: type) -> bool:
-        """Whether the class is of the file, or of one beside it."""
+    def defines(self, cls: Any) -> bool:
+        """Whether a class or function is of the file, or of one beside it."""
         found: Any = {self.main.__name__: self.main, **self.beside}.get(cls.__module__)
         for part in cls.__qualname__.split("."):
             found = getattr(found, part, None)
@@ -105,7 +105,7 @@ def read_code(path: Path) -> tuple[Code, Any]:
     return _read[-1], made
 
 
-def code_of(classes: list[type], path_ends: str) -> Code | None:
+def code_of(classes: list[Any], path_ends: str) -> Code | None:
     """The code that classes are of, if any was read.
 
     Args:
@@ -157,7 +157,7 @@ def option(path: Path | str) -> str:
     return f"--experiment {path}"
 
 
-def stored_module(cls: type) -> str:
+def stored_module(cls: Any) -> str:
     """The name that a run keeps of a class's module."""
     return FILE if any(c.main.__name__ == cls.__module__ for c in _read) else cls.__module__
 
