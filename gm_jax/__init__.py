@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from gm_jax.run import Run as Run
     from gm_jax.run import fit as fit
     from gm_jax.run import open_run as open
+    from gm_jax.training.callbacks import Callback as Callback
 
 # Imported on first use, so that `gm-jax --help` need not wait for jax.
 _LAZY = {
+    "Callback": "gm_jax.training.callbacks:Callback",
     "Evaluation": "gm_jax.experiment:Evaluation",
     "Experiment": "gm_jax.experiment:Experiment",
     "Figure": "gm_jax.evaluation.split:Figure",

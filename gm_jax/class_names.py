@@ -3,21 +3,27 @@
 import dataclasses
 import functools
 import importlib
+import inspect
 import sys
 from types import ModuleType
 from typing import Any
 
 from gm_jax.errors import UserError
-from gm_jax.experiment_code import FILE, Code, how, stored_module
+from gm_jax.experiment_code import FILE, Code, how, option, stored_module
 from gm_jax.public_names import public_name
 
 
-def class_name(cls: type) -> str:
-    """E.g. "gm_jax.models:VAE", or "my_layers:Coder" for a class of somebody's own.
+def class_name(cls: Any) -> str:
+    """E.g. "gm_jax.models:VAE", or "my_layers:Coder" for a class or function of somebody's own.
 
     Raises:
-      UserError: for a class that cannot be found by any name.
+      UserError: for what cannot be found by any name.
     """
+    if cls.__name__ == "<lambda>":
+        raise UserError(
+            "a lambda has no name by which a run would find it again: make it a function at the "
+            "top of its file"
+        )
     if "<locals>" in cls.__qualname__:
         raise UserError(
             f"{cls.__name__} is defined inside a function, where no run would find it again: move "
@@ -53,9 +59,28 @@ def find_class(name: str, code: Code | None = None) -> Any:
         if isinstance(cls, type) and dataclasses.is_dataclass(cls):
             return cls
     if not modules or module_name == "__main__":  # some program's: there always is one
-        raise UserError(_what_to_do(name))
+        raise UserError(_what_to_do(name), option("FILE"))
     where = code.path if code is not None and is_foreign(name) else "this version"
     raise UserError(f"{name} in experiment.json is no config class of {where}")
+
+
+def find_function(name: str, code: Code | None = None) -> Any:
+    """The function of a name, which a person's file or notebook defines or imports.
+
+    No other counts: what is found is called, and a run's folder may come from anywhere.
+
+    Raises:
+      UserError: where there is none; it says what to do.
+    """
+    module_name, _, qualname = name.partition(":")
+    places = [sys.modules["__main__"]] if module_name == "__main__" else []
+    if code is not None:
+        places += [code.main, *code.beside.values()]
+    for place in places:
+        found = getattr(place, qualname, None)
+        if inspect.isfunction(found) and class_name(found) == name:
+            return found
+    raise UserError(_what_to_do(name), option("FILE"))
 
 
 def find_modules(name: str, code: Code | None = None) -> list[ModuleType]:
@@ -81,4 +106,4 @@ def _what_to_do(name: str) -> str:
         whose = "of the experiment's file"
     else:
         whose = f"not of gm_jax: import {module} before opening the run"
-    return f"the run uses {qualname}, a class {whose}, or give a file that has it: {how('FILE')}"
+    return f"the run uses {qualname}, which is {whose}, or give a file that has it: {how('FILE')}"

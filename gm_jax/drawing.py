@@ -109,4 +109,4 @@ def _room(num: int, one: jax.ShapeDtypeStruct) -> np.ndarray:
     try:
         return np.empty((num, *one.shape[1:]), one.dtype)
     except (MemoryError, ValueError, OverflowError) as error:
-        raise UserError(f"{num} are more than memory holds: draw fewer (--num)") from error
+        raise UserError(f"{num} are more than memory holds: draw fewer", "--num") from error

@@ -6,14 +6,29 @@ keeps its traceback.
 
 import math
 import numbers
-import types
-import typing
-from collections.abc import Iterable
 from typing import Any
 
 
 class UserError(Exception):
-    """Bad input. The message is one line: what is wrong, where, and what to do."""
+    """Bad input. The message is one line: what is wrong, where, and what to do.
+
+    It is the same in Python and in a shell, so that it names no flag; `option` does.
+
+    Attributes:
+      option: what helps on the command line, such as "--run", which adds it.
+    """
+
+    def __init__(self, message: str, option: str | None = None):
+        super().__init__(message)
+        self.option = option
+
+    def shell_line(self) -> str:
+        """The message with the option that helps, for the command line."""
+        return str(self) if self.option is None else f"{self} ({self.option})"
+
+    def of(self, where: object) -> "UserError":
+        """The same about something: "where: message"."""
+        return UserError(f"{where}: {self}", self.option)
 
 
 class ConfigError(UserError, ValueError):
@@ -60,40 +75,6 @@ def check_parts(config: object, *fields: str) -> None:
     if sum(getattr(config, field) for field in fields) >= 1:
         *others, last = fields
         raise ConfigError(f"{_where(config, ', '.join(others))} and {last} must sum to less than 1")
-
-
-def check_literals(config: object) -> None:
-    """Raises ConfigError unless every field that is a Literal has one of its values.
-
-    Flags are checked as they are parsed; this is for configs made in Python or read from JSON.
-    """
-    for field, hint in typing.get_type_hints(type(config)).items():
-        if typing.get_origin(hint) is typing.Literal:
-            check_choice(config, field, typing.get_args(hint))
-
-
-def check_choice(config: object, field: str, choices: Iterable[Any]) -> None:
-    """Raises ConfigError unless the named field is one of `choices`."""
-    value, choices = getattr(config, field), list(choices)
-    if value not in choices:
-        raise ConfigError(f"{_where(config, field)} must be one of {choices}, not {value!r}")
-
-
-def check_types(config: object) -> None:
-    """Raises ConfigError unless fields of plain types (or None beside one) hold such values.
-
-    Flags are checked as they are parsed; this is for what is given in Python.
-    """
-    for field, hint in typing.get_type_hints(type(config)).items():
-        if typing.get_origin(hint) not in (None, typing.Union, types.UnionType):
-            continue
-        kinds, value = typing.get_args(hint) or (hint,), getattr(config, field)
-        if not isinstance(value, tuple(_NUMBERS.get(kind, kind) for kind in kinds)):
-            names = " or ".join("None" if k is types.NoneType else k.__name__ for k in kinds)
-            raise ConfigError(f"{_where(config, field)} must be {names}, not {value!r}")
-
-
-_NUMBERS = {int: numbers.Integral, float: numbers.Real}  # NumPy's count too
 
 
 def one_line(error: BaseException) -> str:

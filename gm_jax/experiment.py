@@ -6,16 +6,18 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from gm_jax.config_types import Config
 from gm_jax.data.config import AnyData
-from gm_jax.errors import ConfigError, UserError, check_literals, check_not_negative, check_positive
+from gm_jax.errors import ConfigError, UserError, check_not_negative, check_positive
 from gm_jax.model import Family
+from gm_jax.printing import brief, html_table, text_table
 
 MAX_SEED = 2**63 - 1
 """jax.random.key takes no larger one."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Training:
+class Training(Config):
     """How long to train, and what happens how often. All counts are in steps."""
 
     num_steps: int = 1000
@@ -40,7 +42,6 @@ class Training:
     """Steps the device runs per call (None: 1 on a CPU, 10 on an accelerator)."""
 
     def __post_init__(self) -> None:
-        check_literals(self)
         check_positive(
             self, "num_steps", "log_every", "patience", "keep_latest", "steps_per_dispatch"
         )
@@ -48,7 +49,7 @@ class Training:
 
 
 @dataclasses.dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Config):
     """How a finished model is scored."""
 
     batch_size: int = 500
@@ -59,13 +60,12 @@ class Evaluation:
     """Which checkpoint the closing figures and pictures use."""
 
     def __post_init__(self) -> None:
-        check_literals(self)
         check_positive(self, "batch_size")
         check_not_negative(self, "num_samples")
 
 
 @dataclasses.dataclass(frozen=True)
-class Sharding:
+class Sharding(Config):
     """How the devices share the work."""
 
     data: int | None = None
@@ -76,7 +76,7 @@ class Sharding:
 
 
 @dataclasses.dataclass(frozen=True)
-class Experiment:
+class Experiment(Config):
     """One experiment. Built by `get_config()` of a file in experiments/."""
 
     data: AnyData
@@ -93,6 +93,17 @@ class Experiment:
         check_not_negative(self, "seed")
         if self.seed > MAX_SEED:
             raise ConfigError(f"Experiment.seed must be at most {MAX_SEED}, not {self.seed}")
+
+    def __repr__(self) -> str:
+        return text_table(f"Experiment {self.name or 'without a name'}", self.table())
+
+    def _repr_html_(self) -> str:
+        return html_table(f"Experiment {self.name or 'without a name'}", self.table())
+
+    def table(self) -> dict[str, str]:
+        """Its parts by name, each as the call that makes it."""
+        parts = (f.name for f in dataclasses.fields(self) if f.name != "name")
+        return {name: brief(getattr(self, name)) for name in parts}
 
     def replace(self, **changes: Any) -> "Experiment":
         """A copy with fields changed, named by dotted paths: `replace(**{"model.beta": 2.0})`.
@@ -141,7 +152,7 @@ def field_paths(config: Any, prefix: str = "") -> list[str]:
 def unknown_field(experiment: Experiment, path: str) -> UserError:
     """The error for a field that does not exist, with the nearest name that does."""
     near = difflib.get_close_matches(path.replace("-", "_"), field_paths(experiment), 1, 0.5)
-    hint = f" Did you mean {near[0].replace('_', '-')}?" if near else ""
+    hint = f" Did you mean {near[0]}?" if near else ""
     return UserError(f"the experiment has no field {path}.{hint}")
 
 

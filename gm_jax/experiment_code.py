@@ -53,8 +53,8 @@ class Code:
         stem = self.path.stem
         return self.main if name in (FILE, "__main__", stem, f"experiment_{stem}") else None
 
-    def defines(self, cls: type) -> bool:
-        """Whether the class is of the file, or of one beside it."""
+    def defines(self, cls: Any) -> bool:
+        """Whether a class or function is of the file, or of one beside it."""
         found: Any = {self.main.__name__: self.main, **self.beside}.get(cls.__module__)
         for part in cls.__qualname__.split("."):
             found = getattr(found, part, None)
@@ -105,7 +105,7 @@ def read_code(path: Path) -> tuple[Code, Any]:
     return _read[-1], made
 
 
-def code_of(classes: list[type], path_ends: str) -> Code | None:
+def code_of(classes: list[Any], path_ends: str) -> Code | None:
     """The code that classes are of, if any was read.
 
     Args:
@@ -135,21 +135,29 @@ def find_code(record: Mapping[str, Any], run: Path) -> Code:
             return code
     if path.resolve().is_relative_to(run.resolve()) or not path.is_file():
         why = "is gone" if not path.is_file() else "lies in the run's own folder"
-        raise UserError(f"the run's own classes are of {path}, which {why}: give {how('FILE')}")
+        raise UserError(
+            f"the run's own classes are of {path}, which {why}: give {how('FILE')}", option("FILE")
+        )
     if changed := _changed(path.parent, digests):
         raise UserError(
             f"{path.parent / changed[0]} has changed since the run was trained: to open it with "
-            f"what is there now, give {how(path)}"
+            f"what is there now, give {how(path)}",
+            option(path),
         )
     return read_code(path)[0]
 
 
 def how(path: Path | str) -> str:
-    """How a file of classes is given, on the command line and in Python."""
-    return f'--experiment {path} (in Python: experiment="{path}")'
+    """How a file of classes is given in Python."""
+    return f'experiment="{path}"'
 
 
-def stored_module(cls: type) -> str:
+def option(path: Path | str) -> str:
+    """How a file of classes is given on the command line."""
+    return f"--experiment {path}"
+
+
+def stored_module(cls: Any) -> str:
     """The name that a run keeps of a class's module."""
     return FILE if any(c.main.__name__ == cls.__module__ for c in _read) else cls.__module__
 

@@ -1,16 +1,20 @@
 """Experiments to JSON and back, without executing anything from the file."""
 
 import dataclasses
+import inspect
 import json
 from pathlib import Path
 from typing import Any
 
-from gm_jax.class_names import class_name, find_class, find_modules, is_foreign
+from gm_jax.class_names import class_name, find_class, find_function, find_modules, is_foreign
 from gm_jax.data.spec import DataSpec
 from gm_jax.earlier_runs import CLASS, as_written_today
 from gm_jax.errors import UserError
 from gm_jax.experiment import Experiment
 from gm_jax.experiment_code import Code, code_of, find_code
+
+FUNCTION = "function"
+"""The key of a function's name in what stands for it in JSON."""
 
 _EARLIEST_NUMERICS = 1  # of runs that do not say it
 
@@ -22,11 +26,13 @@ def to_plain(value: Any) -> Any:
         return {CLASS: class_name(type(value)), **fields}
     if isinstance(value, list | tuple):
         return [to_plain(v) for v in value]
+    if inspect.isfunction(value):
+        return {FUNCTION: class_name(value)}
     if isinstance(value, Path):
         return str(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise UserError(f"a config can hold dataclasses, tuples and scalars, not {value!r}")
+    raise UserError(f"a config can hold dataclasses, tuples, scalars and functions, not {value!r}")
 
 
 def from_plain(value: Any, code: Code | None = None) -> Any:
@@ -43,6 +49,8 @@ def from_plain(value: Any, code: Code | None = None) -> Any:
         return tuple(from_plain(v, code) for v in value)
     if not isinstance(value, dict):
         return value
+    if FUNCTION in value:
+        return find_function(value[FUNCTION], code)
     value = as_written_today(value)
     cls = find_class(value[CLASS], code)
     fields = {k: from_plain(v, code) for k, v in value.items() if k != CLASS}
@@ -73,7 +81,7 @@ def load_json(path: Path, code: Code | None = None) -> dict[str, Any]:
             code = find_code(plain["code"], path.parent)
         experiment, spec = from_plain(plain["experiment"], code), from_plain(plain["spec"], code)
     except UserError as error:
-        raise UserError(f"{path}: {error}") from error
+        raise error.of(path) from error
     except KeyError as error:
         raise _damaged(path, f"{error} is missing") from error
     except (ValueError, TypeError, AttributeError) as error:
@@ -107,42 +115,47 @@ def code_for(experiment: Experiment) -> Code | None:
 
     It is None, too, for those of a notebook, which no file has.
     """
-    names = {type(value): class_name(type(value)) for value in _dataclasses_in(experiment)}
+    names = {kind: class_name(kind) for kind in _kinds_in(experiment)}
     own = [c for c, n in names.items() if is_foreign(n) and not n.startswith("__main__:")]
     return code_of(own, experiment.name) if own else None
 
 
-def _dataclasses_in(value: Any) -> list[Any]:
+def _kinds_in(value: Any) -> list[Any]:
+    """The classes and functions that a config is made of."""
     if isinstance(value, list | tuple):
-        return [found for v in value for found in _dataclasses_in(v)]
+        return [found for v in value for found in _kinds_in(v)]
+    if inspect.isfunction(value):
+        return [value]
     if not dataclasses.is_dataclass(value):
         return []
     fields = [getattr(value, field.name) for field in dataclasses.fields(value)]
-    return [value, *_dataclasses_in(fields)]
+    return [type(value), *_kinds_in(fields)]
 
 
 def _needs_code(plain: dict[str, Any]) -> bool:
-    """Whether a run has classes that only the file it was trained from can tell."""
+    """Whether a run has what only the file it was trained from can tell: functions, always."""
     if "code" not in plain:
         return False
+    if _names(plain, FUNCTION):
+        return True
     beside = {Path(name).parts[0].removesuffix(".py") for name in plain["code"]["digests"]}
-    modules = {name.partition(":")[0] for name in _class_names(plain) if is_foreign(name)}
+    modules = {name.partition(":")[0] for name in _names(plain, CLASS) if is_foreign(name)}
     return any(m.partition(".")[0] in beside or not find_modules(m) for m in modules)
 
 
-def _class_names(plain: Any) -> list[str]:
-    """The names of all classes in plain values."""
+def _names(plain: Any, key: str) -> list[str]:
+    """What stands for a key anywhere in plain values: the names of all classes, or functions."""
     if isinstance(plain, list):
-        return [name for v in plain for name in _class_names(v)]
+        return [name for v in plain for name in _names(v, key)]
     if not isinstance(plain, dict):
         return []
-    here = [plain[CLASS]] if CLASS in plain else []
-    return [*here, *_class_names(list(plain.values()))]
+    here = [plain[key]] if key in plain else []
+    return [*here, *_names(list(plain.values()), key)]
 
 
 def _damaged(path: Path, reason: str) -> UserError:
     return UserError(
-        f"{path} is damaged ({reason}): put a copy back, or train in another --run folder"
+        f"{path} is damaged ({reason}): put a copy back, or train in another folder", "--run"
     )
 
 
@@ -159,7 +172,8 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
     if isinstance(old, tuple) and len(old) == len(new) and any(map(dataclasses.is_dataclass, old)):
         pairs = enumerate(zip(old, new, strict=True))
         return [d for i, (a, b) in pairs for d in differences(a, b, f"{path}[{i}]")]
-    return [] if old == new else [f"{path} is {_short(old)} there and {_short(new)} here"]
+    same = class_name(old) == class_name(new) if inspect.isfunction(old) else old == new
+    return [] if same else [f"{path} is {_short(old)} there and {_short(new)} here"]
 
 
 def _same_class(old: type, new: type) -> bool:
@@ -173,4 +187,6 @@ def _same_class(old: type, new: type) -> bool:
 
 
 def _short(value: Any) -> str:
+    if inspect.isfunction(value):
+        return value.__name__
     return type(value).__name__ if dataclasses.is_dataclass(value) else repr(value)

@@ -35,7 +35,8 @@ def labels_of(family: str, batch: Mapping[str, Any]) -> Array:
     if "label" not in batch:
         raise UserError(
             f"this {family} was trained with labels and needs those of the images: give a batch "
-            'with "label" [B] (gm-jax interpolate: go between latents, --seed)'
+            'with "label" [B]',
+            "gm-jax interpolate: go between latents, --seed 0",
         )
     return jnp.asarray(batch["label"])
 
@@ -55,7 +56,7 @@ def refuse_condition(family: str, condition: Any) -> None:
     """
     if condition is not None:
         raise UserError(
-            f"this {family} was trained without labels: leave out the condition (--label)"
+            f"this {family} was trained without labels: leave out the condition", "--label"
         )
 
 

@@ -19,8 +19,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from gm_jax.config_types import Config
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import UserError, check_types
+from gm_jax.errors import UserError
 from gm_jax.functional.dtypes import full_precision
 from gm_jax.optimizer import Optimizer
 from gm_jax.rng import Rngs
@@ -71,7 +72,7 @@ _KINDS: dict[str, FigureKind] = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Family(abc.ABC):
+class Family(Config, abc.ABC):
     """A family of generative models: derive a frozen dataclass, its fields the hyper-parameters.
 
     A family promises `init`, `update` and `evaluate`. What else it can do it says by having the
@@ -128,7 +129,7 @@ class Family(abc.ABC):
         """What its figures are worth, by name, where `kind_of` does not know it."""
         return {}
 
-    def check_batch(self, size: int) -> None:  # noqa: B027 (any size will do for most)
+    def check_batch(self, size: int) -> None:
         """Looks whether batches of `size` will do.
 
         Raises:
@@ -369,10 +370,8 @@ def drawn_by(model: Family, changes: Mapping[str, Any]) -> Family:
     for name in changes:
         if name not in has:
             instead = f"it has {', '.join(has)}" if has else "it draws in one way only"
-            option = f"{name} (--{name.replace('_', '-')})"
-            raise UserError(f"{family} has no {option}: {instead}")
+            raise UserError(f"{family} has no {name}: {instead}")
     sampling = dataclasses.replace(config, **changes)
-    check_types(sampling)
     return dataclasses.replace(model, sampling=sampling)  # type: ignore[call-arg]
 
 

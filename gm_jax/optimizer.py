@@ -1,30 +1,39 @@
 """How parameters move: an optax chain built from one small config."""
 
 import dataclasses
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import optax
+import tyro
 
+from gm_jax.config_types import Config
 from gm_jax.errors import (
     ConfigError,
     check_fraction,
-    check_literals,
     check_not_negative,
     check_positive,
 )
+from gm_jax.optax_rules import Rule, check_rule, optax_rule
+
+_OWN = ("adam", "adamax", "rmsprop", "sgd")
 
 
 @dataclasses.dataclass(frozen=True)
-class Optimizer:
+class Optimizer(Config):
     """Gradient transformation, schedule, clipping, accumulation, weight decay and EMA.
 
     The order is: accumulate, clip by global norm, precondition, decay weights (decoupled, on
     parameters with two or more axes), scale by the learning rate.
     """
 
-    name: Literal["adam", "adamax", "rmsprop", "sgd"] = "adam"
-    """Rule that preconditions the gradient."""
+    name: str = "adam"
+    """Rule that preconditions the gradient: adam, adamax, rmsprop, sgd, or any optimizer of optax
+    by its name, such as adamw, lion, muon or lamb. Of the latter, what b1, b2, eps and weight_decay
+    leave at the defaults here is as optax has it."""
+    rule: Annotated[Rule | None, tyro.conf.Suppress] = None
+    """A function of your own instead, at the top of its file: of the learning rate (a number or a
+    schedule) it makes any optax chain."""
     learning_rate: float = 1e-3
     """Peak learning rate."""
     schedule: Literal["constant", "cosine", "linear"] = "constant"
@@ -54,7 +63,6 @@ class Optimizer:
     (1 + t) / (10 + t)."""
 
     def __post_init__(self) -> None:
-        check_literals(self)
         check_positive(self, "learning_rate", "eps", "clip_norm", "accumulate_steps", "decay_steps")
         check_not_negative(self, "warmup_steps", "weight_decay", "final_fraction")
         check_fraction(self, "b1", "b2", "ema_decay")
@@ -65,6 +73,13 @@ class Optimizer:
                 f"Optimizer.decay_steps must exceed warmup_steps ({self.warmup_steps}), "
                 f"not {self.decay_steps}"
             )
+        if self.rule is not None:
+            if changed := [*self._changed(), *["name"] * (self.name != "adam")]:
+                raise ConfigError(f"Optimizer.{changed[0]} has no part beside Optimizer.rule")
+            check_rule(f"Optimizer.rule {self.rule.__name__}", self.build)
+        elif self.name not in _OWN:
+            self._rule()  # says what is wrong with the name
+            check_rule(f"Optimizer.name {self.name}", self.build)
 
     def learning_rate_at(self) -> optax.Schedule:
         """The schedule: update count -> learning rate."""
@@ -87,6 +102,28 @@ class Optimizer:
         steps: list[optax.GradientTransformation] = []
         if self.clip_norm is not None:
             steps.append(optax.clip_by_global_norm(self.clip_norm))
+        transformation = optax.chain(*steps, *self._rule())
+        if self.accumulate_steps > 1:
+            return optax.MultiSteps(transformation, self.accumulate_steps).gradient_transformation()
+        return optax.with_extra_args_support(transformation)
+
+    def _rule(self) -> list[optax.GradientTransformation]:
+        if self.rule is None and self.name in _OWN:
+            return self._own_rule()
+        constant = self.schedule == "constant" and not self.warmup_steps
+        learning_rate = self.learning_rate if constant else self.learning_rate_at()
+        if self.rule is not None:
+            return [self.rule(learning_rate)]
+        return [optax_rule(self.name, learning_rate, self._changed(), _is_matrix)]
+
+    def _changed(self) -> dict[str, float]:
+        """What is said of the rule beside its name."""
+        defaults = {f.name: f.default for f in dataclasses.fields(self)}
+        values = {n: getattr(self, n) for n in ("b1", "b2", "eps", "weight_decay")}
+        return {name: value for name, value in values.items() if value != defaults[name]}
+
+    def _own_rule(self) -> list[optax.GradientTransformation]:
+        steps: list[optax.GradientTransformation] = []
         match self.name:
             case "adam":
                 steps.append(optax.scale_by_adam(self.b1, self.b2, self.eps))
@@ -101,10 +138,7 @@ class Optimizer:
         if self.weight_decay:
             steps.append(optax.add_decayed_weights(self.weight_decay, mask=_is_matrix))
         steps.append(optax.scale_by_learning_rate(self.learning_rate_at()))
-        transformation = optax.chain(*steps)
-        if self.accumulate_steps > 1:
-            return optax.MultiSteps(transformation, self.accumulate_steps).gradient_transformation()
-        return optax.with_extra_args_support(transformation)
+        return steps
 
 
 def _is_matrix(params: Any) -> Any:

@@ -6,8 +6,9 @@ images = run.sample(64, seed=0)
 """
 
 import dataclasses
+import functools
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,13 +28,16 @@ from gm_jax.experiment import Experiment
 from gm_jax.experiment_code import read_code
 from gm_jax.experiment_file import resolve
 from gm_jax.functional.interpolation import lerp, slerp
-from gm_jax.model import Family, TrainState, compiled, drawn_by, require
+from gm_jax.model import Family, TrainState, can, compiled, drawn_by, require
+from gm_jax.printing import brief, html_table, text_table
 from gm_jax.rng import Rngs
+from gm_jax.training.callbacks import Callback
 from gm_jax.training.checkpoint import Checkpoints
 from gm_jax.training.folder import RunFolder
 from gm_jax.training.loop import TrainResult, train
-from gm_jax.training.pictures import Painter, picture_examples
+from gm_jax.training.pictures import Painter, newest_picture, picture_examples
 from gm_jax.training.progress import progress
+from gm_jax.training.records import by_phase, read_records
 from gm_jax.training.sharding import DataMesh, make_evaluator
 from gm_jax.training.step import abstract_state
 
@@ -45,6 +49,38 @@ class Run:
 
     def __init__(self, folder: Path, experiment: Experiment, state: TrainState, mesh: DataMesh):
         self.folder, self.experiment, self.state, self._mesh = folder, experiment, state, mesh
+
+    def __repr__(self) -> str:
+        return text_table(f"Run {self.folder}", self._table())
+
+    def _repr_html_(self) -> str:
+        return html_table(f"Run {self.folder}", self._table(), newest_picture(self.folder))
+
+    def _table(self) -> dict[str, str]:
+        shape = "x".join(map(str, self.spec.shape))
+        values = "points" if self.spec.continuous else f"{self.spec.num_levels} levels"
+        num_params = sum(p.size for p in jax.tree.leaves(self.state.params))
+        rows = {
+            "experiment": self.experiment.name or "without a name",
+            "model": brief(self.model),
+            "data": f"{brief(self.experiment.data)} · {shape} · {values}",
+            "parameters": f"{num_params:,}",
+            "step": f"{self.step:,} of {self.experiment.training.num_steps:,}",
+        }
+        for phase, figures in self.metrics.items():
+            last = {name: values[-1] for name, values in figures.items() if name != "step"}
+            said = " · ".join(f"{n} {v:.4g}" for n, v in last.items() if np.isfinite(v))
+            rows[phase] = f"step {figures['step'][-1]:,} · {said}"
+        return rows
+
+    @property
+    def metrics(self) -> dict[str, dict[str, np.ndarray]]:
+        """The record of the run by phase and name: `run.metrics["train"]["loss"]`, float64 [N].
+
+        Beside its figures each phase ("train", "valid", "test") has "step", int64 [N]. What a line
+        does not tell is NaN.
+        """
+        return by_phase(read_records(RunFolder(self.folder).metrics))
 
     @property
     def model(self) -> Family:
@@ -189,9 +225,14 @@ class Run:
         return np.asarray(self._method("encode")(self.state, self._batch(batch)))
 
     def decode(self, z: Any, condition: Any = None) -> np.ndarray:
-        """Images of codes or latents (with labels [B]), uint8 levels [B, H, W, C]."""
-        labels = self._labels(condition, len(z))
-        return np.asarray(self._method("decode")(self.state, jnp.asarray(z), labels))
+        """Images of codes or latents (with labels [B]), uint8 levels [B, H, W, C].
+
+        Raises:
+          UserError: what the family cannot do, or codes of another shape or of no numbers.
+        """
+        method, codes = self._method("decode"), self._codes(z)
+        labels = self._labels(condition, len(codes))
+        return np.asarray(method(self.state, jnp.asarray(codes), labels))
 
     def interpolate(self, start: Any, end: Any, num: int = 10) -> np.ndarray:
         """Images between pairs of images, by straight lines between their codes.
@@ -304,7 +345,7 @@ class Run:
         try:
             check_reader(classifier.model, classifier.spec, self.spec)
         except UserError as error:
-            raise UserError(f"the classifier {classifier.folder}: {error}") from None
+            raise error.of(f"the classifier {classifier.folder}") from None
         return evaluate_samples(
             self.model, self.state, classifier.model, classifier.state, num, seed
         )
@@ -334,6 +375,34 @@ class Run:
     def _method(self, ability: str) -> Callable[..., Any]:
         require(self.model, self.spec, ability)
         return compiled(self.model, ability)
+
+    @functools.cached_property
+    def _code_shape(self) -> tuple[int, ...]:
+        """Of one code, or of one latent."""
+        if can(self.model, self.spec, "draw_latents"):
+            draw_one = compiled(self.model, "draw_latents")
+            one = jax.eval_shape(lambda state: draw_one(state, sample_rngs(0), 1), self.state)
+            return one.shape[1:]
+        image = np.zeros((1, *self.spec.shape), np.float32 if self.spec.continuous else np.uint8)
+        batch = {"image": image, "label": np.zeros(1, np.int32)}
+        return jax.eval_shape(compiled(self.model, "encode"), self.state, batch).shape[1:]
+
+    def _codes(self, z: Any) -> np.ndarray:
+        """Checks codes or latents.
+
+        Raises:
+          UserError: for another shape, or what is no number.
+        """
+        try:
+            codes = np.asarray(z)
+        except ValueError as error:  # lists of different lengths
+            raise UserError(f"codes must be an array ({error})") from None
+        if codes.dtype.kind not in "fiu":
+            raise UserError(f"codes must be numbers, not {codes.dtype}")
+        if codes.ndim == 0 or codes.shape[1:] != self._code_shape:
+            wanted = ", ".join(map(str, ("B", *self._code_shape)))
+            raise UserError(f"codes must have shape [{wanted}], not {list(codes.shape)}")
+        return codes
 
     def _labels(self, condition: Any, num: int) -> np.ndarray | None:
         """Labels as int32 [num].
@@ -396,19 +465,24 @@ class Run:
             raise UserError(f"{num} images are too many at once: give at most {most}")
 
 
-def fit(experiment: Experiment, folder: str | Path | None = None) -> Run:
+def fit(
+    experiment: Experiment,
+    folder: str | Path | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> Run:
     """Trains an experiment in a folder; goes on with the run that is there.
 
     Args:
       experiment: what to train.
       folder: the run's folder; None: runs/<name of the experiment>.
+      callbacks: are told of figures, pictures and checkpoints as they come, beside TensorBoard.
 
     Raises:
       UserError: as `train` does.
       KeyboardInterrupt: after Ctrl-C, when the state is saved; the same call resumes.
     """
     path = default_folder(experiment) if folder is None else Path(folder)
-    result = train(experiment, path)
+    result = train(experiment, path, callbacks)
     if result.signum == signal.SIGINT:  # saved; now the caller's own loop stops too
         raise KeyboardInterrupt
     if result.signum is not None:

@@ -7,12 +7,13 @@ another one, and `Run.sample(**fields)` and `gm-jax sample` replace its fields f
 import dataclasses
 from typing import Literal
 
-from gm_jax.errors import ConfigError, check_literals, check_not_negative, check_positive
+from gm_jax.config_types import Config
+from gm_jax.errors import ConfigError, check_not_negative, check_positive
 from gm_jax.functional.diffusion_samplers import GridName, SamplerName, VarianceName
 
 
 @dataclasses.dataclass(frozen=True)
-class LatentSampling:
+class LatentSampling(Config):
     """Images as functions of latents z ~ N(0, I)."""
 
     truncation: float | None = None
@@ -35,18 +36,15 @@ class FlowSampling(LatentSampling):
 
 
 @dataclasses.dataclass(frozen=True)
-class AutoregressiveSampling:
+class AutoregressiveSampling(Config):
     """One value after the other."""
 
     sampler: Literal["cached", "predictive", "plain"] = "cached"
     """All of them draw the same images, at different speed."""
 
-    def __post_init__(self) -> None:
-        check_literals(self)
-
 
 @dataclasses.dataclass(frozen=True)
-class DiffusionSampling:
+class DiffusionSampling(Config):
     """From noise to an image, step by step."""
 
     sampler: SamplerName = "ancestral"
@@ -68,7 +66,6 @@ class DiffusionSampling:
     arXiv:2207.12598; their weight w is this minus 1)."""
 
     def __post_init__(self) -> None:
-        check_literals(self)
         check_positive(self, "sampler_steps", "begin")
         check_not_negative(self, "eta", "guidance")
         name = type(self).__name__

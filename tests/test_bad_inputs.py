@@ -386,7 +386,7 @@ CASES = {
             "step 2 gave",
             "loss = ",
             "no checkpoint had been saved yet",
-            "try a smaller --model.optimizer.learning-rate",
+            "--model.optimizer.learning-rate, --model.optimizer.clip-norm",
             tiny=True,
             starts=True,
         ),
@@ -464,7 +464,7 @@ CASES = {
         case(
             "sample runs/vae",
             "experiment.json",
-            "VAE.latent_dim must be greater than 0, not 'four'",
+            "VAE.latent_dim must be a whole number, not 'four'",
             given=recorded(r'"latent_dim": \d+', '"latent_dim": "four"'),
             note="a number in experiment.json became a word",
         ),
@@ -612,7 +612,7 @@ CASES = {
         case(
             "train digits/gmm --model.variance-floor 1e-30 --model.shrinkage 0 "
             "--data.batch-size 24 --data.limit 24 --training.num-steps 1",
-            "singular: try a larger --model.variance-floor",
+            "(--model.variance-floor, --model.shrinkage)",
             note="24 images for covariances of 64 values",
             starts=True,
         ),
@@ -1036,13 +1036,17 @@ def test_arrays_that_do_not_fit(place):
         for method in (run.reconstruct, run.encode, run.log_prob):
             with pytest.raises(UserError, match=words):
                 method(images)
+    with pytest.raises(UserError, match=r"codes must have shape \[B, 8\], not \[2, 7\]"):
+        run.decode(np.zeros((2, 7)))
+    with pytest.raises(UserError, match=r"codes must be numbers, not <U1"):
+        run.decode(["a"])
     with pytest.raises(UserError, match="at least 1"):
         run.batch(0)
     with pytest.raises(UserError, match=r"no checkpoint of step 7; it has: 2"):
         gm_jax.open("runs/vae", step=7)
-    with pytest.raises(UserError, match=r"Did you mean model.latent-dim\?"):
+    with pytest.raises(UserError, match=r"Did you mean model.latent_dim\?"):
         run.experiment.replace(**{"model.latnet_dim": 3})
-    with pytest.raises(UserError, match=r"latent_dim must be greater than 0, not 'x'"):
+    with pytest.raises(UserError, match=r"latent_dim must be a whole number, not 'x'"):
         run.experiment.replace(**{"model.latent_dim": "x"})
 
 

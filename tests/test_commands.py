@@ -166,9 +166,9 @@ def test_help_of_sample_shows_the_ways_of_the_very_run(latent_run, capsys):
 
 
 def test_a_way_of_drawing_is_checked(latent_run):
-    with pytest.raises(UserError, match=r"no guidance \(--guidance\): it has truncation"):
+    with pytest.raises(UserError, match="no guidance: it has truncation"):
         latent_run.sample(1, guidance=2.0)
-    with pytest.raises(UserError, match="truncation must be greater than 0, not '1'"):
+    with pytest.raises(UserError, match="truncation must be a number or None, not '1'"):
         latent_run.draw_latents(1, truncation="1")
 
 
@@ -258,7 +258,7 @@ def test_what_does_not_fit_the_family(latent_run, tmp_path, capsys):
 def test_a_label_for_a_family_that_decodes_without(tmp_path):
     run = gm_jax.fit(gm_jax.load("digits/vae").quick(), tmp_path / "vae")
     z = run.encode(run.batch(2))
-    with pytest.raises(UserError, match=r"VAE was trained without labels: .*\(--label\)"):
+    with pytest.raises(UserError, match="VAE was trained without labels: leave out"):
         run.decode(z, np.zeros(2, int))
 
 
@@ -338,9 +338,7 @@ def test_a_family_that_can_only_sample(tmp_path, capsys):
     line = refused(capsys, "sample", folder, "--truncation", "1")
     assert "has no option truncation" in line
     run = gm_jax.open(folder)
-    with pytest.raises(
-        UserError, match=r"no truncation \(--truncation\): it draws in one way only"
-    ):
+    with pytest.raises(UserError, match="no truncation: it draws in one way only"):
         run.sample(1, truncation=1.0)
     with pytest.raises(UserError, match="NoLatents can't draw latents"):
         run.interpolate_latents(2)

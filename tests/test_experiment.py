@@ -29,7 +29,7 @@ def test_replace_by_dotted_path(experiment):
 
 def test_replace_names_the_nearest_field(experiment):
     with pytest.raises(
-        UserError, match=r"no field model.latnet_dim. Did you mean model.latent-dim"
+        UserError, match=r"no field model.latnet_dim. Did you mean model.latent_dim"
     ):
         experiment.replace(**{"model.latnet_dim": 3})
     with pytest.raises(UserError, match=r"no field model\.latent_dim\.x"):
@@ -44,7 +44,7 @@ def test_replace_names_the_nearest_field(experiment):
         (lambda: Training(num_steps=-5), "Training.num_steps must be greater than 0"),
         (lambda: Optimizer(ema_decay=1.0), "Optimizer.ema_decay must be in"),
         (lambda: Optimizer(schedule="cosine"), "needs Optimizer.decay_steps"),
-        (lambda: Optimizer(name="adan"), "Optimizer.name must be one of .*'adam'"),
+        (lambda: Optimizer(name="adum"), "Optimizer.name must be one of .*'adam'"),
         (lambda: VAE(likelihood="bernouli"), "VAE.likelihood must be one of"),
         (lambda: ConvCoder(activation="rely"), "ConvCoder.activation must be one of"),
         (lambda: ConvCoder(features=(8,), strides=(1, 2)), "ConvCoder.strides needs one entry"),

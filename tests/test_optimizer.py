@@ -5,10 +5,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import optax.contrib
 import pytest
 
 from gm_jax.data.spec import DataSpec
+from gm_jax.errors import ConfigError
 from gm_jax.model import create_state, ema_rate, ema_update, gradient_update
+from gm_jax.optax_rules import optax_rules
 from gm_jax.optimizer import Optimizer
 from gm_jax.rng import rngs_from_seed
 
@@ -53,6 +56,46 @@ def test_equals_the_optax_alias(optimizer, reference):
         params = optax.apply_updates(params, updates)
     chex.assert_trees_all_close(state.params, params, rtol=1e-6)
     assert int(state.step) == 3
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "reference"),
+    [
+        (Optimizer(name="adamw", learning_rate=0.01),
+         optax.adamw(0.01, mask={"w": True, "b": False})),
+        (Optimizer(name="lion", learning_rate=0.01, weight_decay=0.1, b1=0.8),
+         optax.lion(0.01, 0.8, weight_decay=0.1, mask={"w": True, "b": False})),
+        (Optimizer(name="muon", learning_rate=0.01, b1=0.8), optax.contrib.muon(0.01, beta=0.8)),
+        (Optimizer(name="lamb", learning_rate=0.01, schedule="linear", decay_steps=9),
+         optax.lamb(optax.linear_schedule(0.01, 0.0, 9))),
+        (Optimizer(rule=optax.sgd, learning_rate=0.01), optax.sgd(0.01)),
+    ],
+    ids=["adamw", "lion", "muon", "lamb", "a function"],
+)  # fmt: skip
+def test_optimizers_of_optax_by_name(optimizer, reference):
+    test_equals_the_optax_alias(optimizer, reference)
+
+
+def test_all_of_optax_that_moves_parameters_by_gradients_is_known():
+    assert {"adamw", "lion", "muon", "lamb", "adan", "adafactor", "prodigy"} <= {*optax_rules()}
+    assert not {"dpsgd", "schedule_free_adamw", "scale_by_rprop"} & {*optax_rules()}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Optimizer(name="loin"), r"Optimizer.name must be one of .*Did you mean lion\?"),
+        (lambda: Optimizer(name="lion", eps=1e-3), "Optimizer.eps has no part in optax.lion"),
+        (lambda: Optimizer(name="lbfgs"), r"Optimizer.name lbfgs makes no optimizer \("),
+        (lambda: Optimizer(rule=optax.sgd, b1=0.5), "b1 has no part beside Optimizer.rule"),
+        (lambda: Optimizer(rule=optax.sgd, name="lion"), "name has no part beside Optimizer.rule"),
+        (lambda: Optimizer(rule=len), r"Optimizer.rule len makes no optimizer \(TypeError: object"),
+        (lambda: Optimizer(rule="sgd"), "Optimizer.rule must be a function or None, not 'sgd'"),
+    ],
+)  # fmt: skip
+def test_what_makes_no_optimizer(make, message):
+    with pytest.raises(ConfigError, match=message):
+        make()
 
 
 def test_clipping_scales_the_whole_gradient():

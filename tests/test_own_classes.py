@@ -7,6 +7,7 @@ import sys
 import types
 
 import numpy as np
+import optax
 import pytest
 
 import gm_jax
@@ -188,7 +189,7 @@ def test_a_file_that_changed_is_not_executed_unless_it_is_given(place):
     folder = place / "runs" / "mine"
     changed = next(p for p in (place / "table.py", place / "mine.py") if p.is_file())
     changed.write_text(changed.read_text() + "\nEXECUTED = True\n")
-    with pytest.raises(UserError, match=r"changed since the run was trained.*--experiment") as told:
+    with pytest.raises(UserError, match=r"changed since the run.*give experiment=") as told:
         gm_jax.open(folder)
     assert changed.name in str(told.value)
     assert "\n" not in str(told.value)
@@ -201,7 +202,7 @@ def test_a_file_that_is_gone_is_asked_for(place):
     shutil.copytree(place / "runs" / "mine", folder)
     elsewhere = place.parent / "elsewhere"
     place.rename(elsewhere)
-    with pytest.raises(UserError, match=r"is gone: give --experiment FILE") as told:
+    with pytest.raises(UserError, match=r'is gone: give experiment="FILE"') as told:
         gm_jax.open(folder)
     assert "\n" not in str(told.value)
     assert gm_jax.open(folder, experiment=elsewhere / "mine.py").sample(2).shape == (2, 4, 4, 1)
@@ -279,7 +280,7 @@ def test_a_class_of_a_notebook(tmp_path, monkeypatch):
     assert run.evaluate("test").keys() == {"loss"}
 
     monkeypatch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
-    with pytest.raises(UserError, match=r"a class defined in a notebook .*--experiment FILE"):
+    with pytest.raises(UserError, match=r'is defined in a notebook .*experiment="FILE"'):
         gm_jax.open(folder)
     path = write(tmp_path / "files", {"mine.py": TABLE + PARTS.replace('"""', "#", 2)})
     assert gm_jax.open(folder, experiment=path).step == 4
@@ -307,3 +308,59 @@ def test_a_class_inside_a_function_is_refused_before_training(tmp_path):
     inside = dataclasses.replace(experiment, model=Inside())
     with pytest.raises(UserError, match="Inside is defined inside a function"):
         gm_jax.fit(inside, tmp_path / "run")
+
+
+RULE = """
+import optax
+from gm_jax import load
+
+
+def clipped_lion(learning_rate):
+    return optax.chain(optax.clip(1.0), optax.lion(learning_rate))
+
+
+def get_config():
+    return load("digits/vae").quick().replace(**{
+        "model.optimizer": gm_jax.Optimizer(rule=clipped_lion, accumulate_steps=2, ema_decay=0.9)
+    })
+""".replace("import optax", "import gm_jax\nimport optax")
+
+
+def test_an_optimizer_of_ones_own_is_kept_by_its_name(tmp_path):
+    path = write(tmp_path, {"mine.py": RULE})
+    experiment = load(str(path))
+    folder = gm_jax.fit(experiment.replace(**{"training.num_steps": 2}), tmp_path / "run").folder
+    plain = json.loads((folder / "experiment.json").read_text())
+    kept = plain["experiment"]["model"]["optimizer"]
+    assert kept["rule"] == {"function": "experiment-file:clipped_lion"}
+    assert gm_jax.open(folder).experiment.model.optimizer.rule(0.1)
+    assert "rule=clipped_lion" in repr(gm_jax.open(folder))
+    assert gm_jax.fit(load(str(path)), folder).step == 4
+    other = path.with_name("other.py")
+    both = path.read_text() + "\n\ndef my_lion(rate):\n    return optax.lion(rate)\n"
+    other.write_text(both.replace("rule=clipped_lion", "rule=my_lion"))
+    renamed = dataclasses.replace(load(str(other)), name=experiment.name)
+    with pytest.raises(UserError, match=r"optimizer.rule is clipped_lion there and my_lion here"):
+        gm_jax.fit(renamed, folder)
+    experiment_code._read.clear()  # as in a new process
+    path.unlink()
+    with pytest.raises(UserError, match="is gone: give experiment="):
+        gm_jax.open(folder)
+
+
+@pytest.mark.parametrize("name", ["os:system", "shutil:rmtree", "gm_jax.run:fit", "__main__:exec"])
+def test_no_other_function_is_taken_from_a_run(tmp_path, name):
+    path = write(tmp_path, {"mine.py": RULE})
+    experiment = load(str(path)).replace(**{"training.num_steps": 2})
+    folder = gm_jax.fit(experiment, tmp_path / "run").folder
+    record = folder / "experiment.json"
+    record.write_text(record.read_text().replace("experiment-file:clipped_lion", name))
+    with pytest.raises(UserError, match="the run uses "):
+        gm_jax.open(folder)
+
+
+def test_a_lambda_is_refused_before_training(tmp_path):
+    optimizer = gm_jax.Optimizer(rule=lambda rate: optax.sgd(rate))
+    experiment = load("digits/vae").quick().replace(**{"model.optimizer": optimizer})
+    with pytest.raises(UserError, match="a lambda has no name"):
+        gm_jax.fit(experiment, tmp_path / "run")

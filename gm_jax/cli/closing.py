@@ -12,9 +12,11 @@ from gm_jax.evaluation.split import Figure
 from gm_jax.experiment import Experiment
 from gm_jax.model import can
 from gm_jax.run import Run
+from gm_jax.training.callbacks import listening
 from gm_jax.training.folder import RunFolder
 from gm_jax.training.loop import TrainResult
 from gm_jax.training.records import Records
+from gm_jax.training.tensorboard import TensorBoard
 from gm_jax.viz.curves import plot_curves
 
 
@@ -72,9 +74,12 @@ def next_commands(run: Run) -> str:
 
 
 def record_figures(run: Run, phase: str, figures: dict[str, Figure]) -> None:
-    """Adds the figures to metrics.jsonl."""
+    """Adds the figures to metrics.jsonl and to TensorBoard."""
+    values = {name: f.value for name, f in figures.items()}
     with Records(run.folder) as records:
-        records.write(run.step, phase, {name: f.value for name, f in figures.items()})
+        records.write(run.step, phase, values)
+    with listening([TensorBoard()], run.experiment, run.folder, run.step) as listener:
+        listener.on_figures(run.step, phase, values)
 
 
 def draw_curves(folder: Path) -> Path:

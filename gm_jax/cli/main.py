@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         code = dispatch(list(sys.argv[1:] if argv is None else argv))
     except UserError as error:
-        code = fail(str(error))
+        code = fail(error.shell_line())
     except OSError as error:
         code = fail(describe_os_error(error))
     except KeyboardInterrupt:

@@ -15,7 +15,7 @@ from jax.scipy.ndimage import map_coordinates
 
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.transforms import RandomTransform, check_levels
-from gm_jax.errors import ConfigError, check_literals, check_not_negative
+from gm_jax.errors import ConfigError, check_not_negative
 from gm_jax.rng import Rngs
 
 Array = jax.Array
@@ -36,7 +36,6 @@ class RandomRotation(RandomTransform):
 
     def __post_init__(self) -> None:
         check_not_negative(self, "degrees")
-        check_literals(self)
 
     def __call__(self, key: Array, image: Array) -> Array:
         degrees = jax.random.uniform(

@@ -4,6 +4,7 @@ import abc
 import dataclasses
 from typing import ClassVar, Self
 
+from gm_jax.config_types import Config
 from gm_jax.data.sets.digits import Digits
 from gm_jax.data.source import Source
 from gm_jax.data.spec import DataSpec
@@ -13,7 +14,7 @@ from gm_jax.errors import ConfigError, UserError, check_not_negative, check_posi
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AnyData(abc.ABC):
+class AnyData(Config, abc.ABC):
     """What the data of every experiment have: splits, and how they are batched.
 
     A class derived from it has as fields or as properties where the images come from (`source`),

@@ -88,7 +88,10 @@ def prepare(name: str, data_dir: pathlib.Path | str | None = None) -> str:
         return f"already prepared: {prepared}"
     folder = next((d for d in dirs if is_writable(d)), None)
     if folder is None:
-        raise UserError(f"none of {', '.join(map(str, dirs))} can be written to; give --data-dir")
+        raise UserError(
+            f"none of {', '.join(map(str, dirs))} can be written to: give another data_dir",
+            "--data-dir",
+        )
     if name == DIGITS_NAME:
         return f"prepared {prepare_digits(folder)}"
     check_known(name)
@@ -101,7 +104,8 @@ def prepare(name: str, data_dir: pathlib.Path | str | None = None) -> str:
     if prepared is None or prepared.file_format != "array_record":
         raise UserError(
             f"{folder} holds another preparation of {name}, which is in the way; "
-            "move it or give another --data-dir"
+            "move it or give another data_dir",
+            "--data-dir",
         )
     return f"prepared {prepared}"
 

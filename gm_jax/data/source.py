@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gm_jax.config_types import Config
 from gm_jax.data.spec import DataSpec
 
 Example = Mapping[str, Any]
@@ -101,7 +102,7 @@ class ArrayExamples(Examples):
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class Source(Config):
     """Where the data come from. Derive a frozen dataclass from it."""
 
     @property

@@ -6,13 +6,14 @@ from typing import Literal
 
 import numpy as np
 
-from gm_jax.errors import ConfigError, check_literals
+from gm_jax.config_types import Config
+from gm_jax.errors import ConfigError
 
 _TAKEN = ("image", "label", "index", "mask")
 
 
 @dataclasses.dataclass(frozen=True)
-class Extra:
+class Extra(Config):
     """A further array of every example, beside "image" and "label".
 
     Attributes:
@@ -26,7 +27,6 @@ class Extra:
     dtype: Literal["uint8", "float32", "int32"] = "float32"
 
     def __post_init__(self) -> None:
-        check_literals(self)
         if self.name in _TAKEN:
             raise ConfigError(f"Extra.name cannot be {self.name}: every batch has its own")
 
@@ -37,7 +37,7 @@ class Extra:
 
 
 @dataclasses.dataclass(frozen=True)
-class DataSpec:
+class DataSpec(Config):
     """Shape and alphabet of one example.
 
     Attributes:

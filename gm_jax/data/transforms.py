@@ -13,13 +13,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gm_jax.config_types import Config
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import ConfigError, UserError, check_choice, check_positive
+from gm_jax.errors import ConfigError, UserError, check_positive
 from gm_jax.rng import Rngs
 
 
 @dataclasses.dataclass(frozen=True)
-class Transform:
+class Transform(Config):
     """Something done to images. Derive from `FixedTransform` or `RandomTransform`."""
 
     def spec(self, spec: DataSpec) -> DataSpec:
@@ -79,7 +80,6 @@ class Resize(FixedTransform):
 
     def __post_init__(self) -> None:
         check_positive(self, "size")
-        check_choice(self, "method", ("box", "bilinear", "bicubic", "lanczos"))
 
     @property
     def _height_width(self) -> tuple[int, int]:

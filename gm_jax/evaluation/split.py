@@ -105,7 +105,7 @@ class Evaluator:
         """
         if not can(self.model, state.spec, "log_prob"):
             family = type(self.model).__name__
-            raise UserError(f"{family} has no log_prob: give --num-samples 0")
+            raise UserError(f"{family} has no log_prob: give num_samples=0", "--num-samples 0")
 
         def negative(state: TrainState, batch: Any, key: jax.Array) -> dict[str, jax.Array]:
             return {"neg_log_prob": -self._log_prob(state, batch, key, num_samples)}

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from gm_jax.config_types import Config
 from gm_jax.errors import ConfigError, check_not_negative
 from gm_jax.metrics.ssim import ssim
 
@@ -91,7 +92,7 @@ def perceptual_loss(prediction: Array, target: Array, features: Features) -> Arr
 
 
 @dataclasses.dataclass(frozen=True)
-class ForecastLoss:
+class ForecastLoss(Config):
     """A weighted sum; terms of weight 0 are not computed."""
 
     ssim: float = 1.0

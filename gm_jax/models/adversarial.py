@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import optax
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import ConfigError, check_literals, check_not_negative, check_positive
+from gm_jax.errors import ConfigError, check_not_negative, check_positive
 from gm_jax.functional.adversarial import (
     AdversarialLoss,
     discriminator_loss,
@@ -84,7 +84,6 @@ class Adversarial(Family):
     takes_points: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_literals(self)
         check_positive(self, "latent_dim", "real_label", "discriminator_steps")
         check_not_negative(self, "gradient_penalty")
         name = type(self).__name__

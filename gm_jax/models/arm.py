@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import ConfigError, check_literals, check_positive
+from gm_jax.errors import ConfigError, check_positive
 from gm_jax.functional.ancestral_sampling import Draws, sample_cached
 from gm_jax.functional.dequantization import to_symmetric
 from gm_jax.model import Array
@@ -42,7 +42,6 @@ class ARM(Autoregressive):
     """How the parameters move."""
 
     def __post_init__(self) -> None:
-        check_literals(self)
         check_positive(self, "channels", "kernel_size", "dilations")
         if not self.dilations:
             raise ConfigError("ARM.dilations needs one entry at least, that of the output layer")

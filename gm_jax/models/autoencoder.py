@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import check_literals, check_not_negative, check_positive
+from gm_jax.errors import check_not_negative, check_positive
 from gm_jax.functional.dequantization import from_unit, to_unit
 from gm_jax.functional.dtypes import DTYPES
 from gm_jax.functional.likelihoods import bernoulli_log_prob
@@ -55,7 +55,6 @@ class Autoencoder(Family):
     """Type the networks compute in; parameters and losses stay float32."""
 
     def __post_init__(self) -> None:
-        check_literals(self)
         check_positive(self, "latent_dim")
         check_not_negative(self, "noise")
 

@@ -26,7 +26,6 @@ from gm_jax.data.spec import DataSpec
 from gm_jax.errors import (
     ConfigError,
     check_fraction,
-    check_literals,
     check_positive,
 )
 from gm_jax.functional.dequantization import from_symmetric, to_symmetric
@@ -117,7 +116,6 @@ class DDPM(Family):
     takes_points: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_literals(self)
         check_positive(self, "num_steps", "bound_terms")
         check_fraction(self, "label_dropout")
         noise_schedule(self.schedule, self.num_steps, self.beta_range)  # refuses what cannot be

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import check_literals, check_positive
+from gm_jax.errors import check_positive
 from gm_jax.functional.dequantization import from_symmetric, to_symmetric
 from gm_jax.functional.diffusion import at_step, diffuse, posterior_mean, prior_kl
 from gm_jax.functional.divergences import kl_diag_gaussians
@@ -69,7 +69,6 @@ class NaiveDiffusion(Family):
     monitor: ClassVar[str] = "bits_per_dim"
 
     def __post_init__(self) -> None:
-        check_literals(self)
         check_positive(self, "num_steps")
         noise_schedule(self.schedule, self.num_steps, self.beta_range)  # refuses what cannot be
 

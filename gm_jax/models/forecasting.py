@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from gm_jax.data.sequences.checks import extra_shape
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import ConfigError, UserError, check_literals, check_positive
+from gm_jax.errors import ConfigError, UserError, check_positive
 from gm_jax.functional.dequantization import from_unit, to_unit
 from gm_jax.functional.dtypes import DTYPES
 from gm_jax.functional.forecast_losses import Features, ForecastLoss
@@ -57,7 +57,6 @@ class Forecaster(Family):
     own_parts: ClassVar[tuple[str, ...]] = ("features",)
 
     def __post_init__(self) -> None:
-        check_literals(self)
         check_positive(self, "time_scale")
         self.loss.check_features(self.features)
 

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import check_literals, check_not_negative, check_positive
+from gm_jax.errors import check_not_negative, check_positive
 from gm_jax.functional.class_blocks import class_blocks
 from gm_jax.functional.dequantization import (
     dequantized_bits_per_dim,
@@ -67,11 +67,10 @@ class GaussianClasses(Family):
     monitor: ClassVar[str] = "neg_log_prob"
     takes_points: ClassVar[bool] = True
     non_finite_hint: ClassVar[str] = (
-        "a covariance was singular: try a larger --model.variance-floor or --model.shrinkage"
+        "a covariance was singular: try a larger model.variance_floor or model.shrinkage"
     )
 
     def __post_init__(self) -> None:
-        check_literals(self)
         check_positive(self, "variance_floor")
         check_not_negative(self, "shrinkage")
 

@@ -85,8 +85,9 @@ class GMM(GaussianClasses):
         if size < self.num_components:
             raise ConfigError(
                 f"GMM starts its {self.num_components} components from one batch, and a batch of "
-                f"{size} would leave some empty: set --data.batch-size to at least "
-                f"{self.num_components}, or fewer --model.num-components"
+                f"{size} would leave some empty: set data.batch_size to at least "
+                f"{self.num_components}, or a smaller model.num_components",
+                "--data.batch-size, --model.num-components",
             )
 
     def quick(self) -> "GMM":

@@ -14,13 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import (
-    ConfigError,
-    check_fraction,
-    check_literals,
-    check_not_negative,
-    check_positive,
-)
+from gm_jax.errors import ConfigError, check_fraction, check_not_negative, check_positive
 from gm_jax.functional.ancestral_sampling import Draws, sample_cached
 from gm_jax.functional.dequantization import to_symmetric
 from gm_jax.functional.dtypes import DTYPES
@@ -61,7 +55,6 @@ class PixelCNN(Autoregressive):
     """How the parameters move."""
 
     def __post_init__(self) -> None:
-        check_literals(self)
         check_positive(self, "channels", "first_kernel", "kernel_size", "num_blocks", "dilations")
         check_not_negative(self, "output_layers")
         check_fraction(self, "dropout")

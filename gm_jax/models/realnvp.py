@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import ConfigError, check_literals
+from gm_jax.errors import ConfigError
 from gm_jax.functional.bijectors import logit_forward, logit_inverse
 from gm_jax.functional.dequantization import (
     bin_positions,
@@ -83,7 +83,6 @@ class RealNVP(Family):
     takes_points: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_literals(self)
         if not 0 < self.alpha < 0.5:
             raise ConfigError(f"RealNVP.alpha must be in (0, 0.5), not {self.alpha}")
         if isinstance(self.dequantizer, ImageFlow) and self.dequantizer.halvings:

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import check_literals, check_not_negative, check_positive
+from gm_jax.errors import check_not_negative, check_positive
 from gm_jax.functional.dequantization import from_unit, to_unit
 from gm_jax.functional.divergences import kl_diag_gaussian_standard
 from gm_jax.functional.dtypes import DTYPES
@@ -77,7 +77,6 @@ class VAE(Family):
     monitor: ClassVar[str] = "neg_elbo"
 
     def __post_init__(self) -> None:
-        check_literals(self)
         check_positive(self, "latent_dim", "scale")
         check_not_negative(self, "beta", "warmup_steps", "free_bits")
 

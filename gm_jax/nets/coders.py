@@ -12,7 +12,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gm_jax.errors import ConfigError, check_literals, check_positive
+from gm_jax.config_types import Config
+from gm_jax.errors import ConfigError, check_positive
 from gm_jax.nets.conv import Conv, ConvTranspose
 from gm_jax.nets.mlp import ACTIVATIONS, MLP, Activation
 from gm_jax.rng import Rngs
@@ -21,7 +22,7 @@ Shape = tuple[int, ...]
 
 
 @dataclasses.dataclass(frozen=True)
-class Coder:
+class Coder(Config):
     """An encoder and its mirrored decoder."""
 
     def encoder(self, num_codes: int, latent_dim: int, dtype: Any) -> nn.Module:
@@ -63,7 +64,6 @@ class DenseCoder(Coder):
     """Whether the code itself goes through the activation."""
 
     def __post_init__(self) -> None:
-        check_literals(self)
         check_positive(self, "hidden")
 
     def encoder(self, num_codes: int, latent_dim: int, dtype: Any) -> nn.Module:
@@ -100,7 +100,6 @@ class ConvCoder(Coder):
     """Activation between layers."""
 
     def __post_init__(self) -> None:
-        check_literals(self)
         check_positive(self, "features", "strides", "kernel_size", "dense", "code_stride")
         if self.code_stride > 1 and (self.dense or self.pooling):
             other = "dense" if self.dense else "pooling"

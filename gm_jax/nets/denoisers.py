@@ -11,7 +11,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gm_jax.errors import check_literals, check_positive
+from gm_jax.config_types import Config
+from gm_jax.errors import check_positive
 from gm_jax.nets.mlp import ACTIVATIONS, Activation
 
 Shape = tuple[int, ...]
@@ -20,7 +21,7 @@ _LONGEST_PERIOD = 10_000.0  # in steps of 1000 (Vaswani et al. 2017)
 
 
 @dataclasses.dataclass(frozen=True)
-class Denoiser:
+class Denoiser(Config):
     """Builds a module (x [B, H, W, C], t [B], label [B] or None, train) -> float32 [B, H, W, P C].
 
     t runs from 0 to 1000 whatever the number of steps; a label of `num_classes` stands for none.
@@ -56,7 +57,6 @@ class DenseDenoiser(Denoiser):
     """Size of the step's embedding."""
 
     def __post_init__(self) -> None:
-        check_literals(self)
         check_positive(self, "hidden", "embedding_dim")
 
     def module(

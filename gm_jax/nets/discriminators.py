@@ -11,10 +11,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gm_jax.config_types import Config
 from gm_jax.errors import (
     ConfigError,
     check_fraction,
-    check_literals,
     check_not_negative,
     check_positive,
 )
@@ -26,7 +26,7 @@ Shape = tuple[int, ...]
 
 
 @dataclasses.dataclass(frozen=True)
-class Discriminator:
+class Discriminator(Config):
     """Builds a module (x [B, H, W, C], condition [B, M] or None, train) -> logits [B] float32."""
 
     slope: float = 0.2
@@ -39,7 +39,6 @@ class Discriminator:
     """Standard deviation of the kernels' initial values (None: Flax's own)."""
 
     def __post_init__(self) -> None:
-        check_literals(self)
         check_positive(self, "init_scale")
         check_not_negative(self, "slope")
         check_fraction(self, "dropout")

@@ -17,7 +17,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gm_jax.errors import ConfigError, check_literals, check_not_negative, check_positive
+from gm_jax.config_types import Config
+from gm_jax.errors import ConfigError, check_not_negative, check_positive
 from gm_jax.nets.couplings import (
     ActNorm,
     Chain,
@@ -36,7 +37,7 @@ Shape = tuple[int, ...]
 
 
 @dataclasses.dataclass(frozen=True)
-class Flow:
+class Flow(Config):
     """What all flows have."""
 
     activation: Activation = "leaky_relu"
@@ -49,7 +50,6 @@ class Flow:
     """Whether activation normalization comes before each coupling."""
 
     def __post_init__(self) -> None:
-        check_literals(self)
         check_positive(self, "log_scale_limit")
 
     def check(self, shape: Shape) -> None:

@@ -12,7 +12,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gm_jax.errors import ConfigError, check_literals, check_positive
+from gm_jax.config_types import Config
+from gm_jax.errors import ConfigError, check_positive
 from gm_jax.nets.conv import Conv, ConvTranspose
 from gm_jax.nets.mlp import ACTIVATIONS, Activation
 from gm_jax.nets.norm import Norm, NormName, kernel_init
@@ -25,7 +26,7 @@ _MOST_WIDTHS = 16  # channels of the smallest map, in widths
 
 
 @dataclasses.dataclass(frozen=True)
-class Generator:
+class Generator(Config):
     """Builds a module (z [B, K], condition [B, M] or None, train) -> [B, H, W, C] float32."""
 
     output: Output = "tanh"
@@ -38,7 +39,6 @@ class Generator:
     """Standard deviation of the kernels' initial values (None: Flax's own)."""
 
     def __post_init__(self) -> None:
-        check_literals(self)
         check_positive(self, "init_scale")
 
     def module(self, shape: Shape, dtype: Any) -> nn.Module:

@@ -199,13 +199,12 @@ class Checkpoints:
         return True
 
     def _refusal(self, error: _UnreadableError, good: int | None) -> UserError:
-        way_out = (
-            f"give step {good}, which can be read"
-            if good is not None
-            else "put a copy back, or train in another --run folder"
-        )
-        where = self.folder / str(error.step)
-        return UserError(f"checkpoint {where} can't be read; {way_out} ({error})")
+        where = f"checkpoint {self.folder / str(error.step)} can't be read"
+        if good is None:
+            way_out, option = "put a copy back, or train in another folder", "--run"
+        else:
+            way_out, option = f"give step {good}, which can be read", f"--step {good}"
+        return UserError(f"{where}; {way_out} ({error})", option)
 
 
 def with_key_data(state: TrainState) -> Any:

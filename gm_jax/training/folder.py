@@ -97,17 +97,20 @@ class RunFolder:
             enters the updates.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise UserError(f"{self.path} is a file: give a folder with --run")
+            raise UserError(f"{self.path} is a file: give a folder", "--run")
         if self.experiment.exists():
             name = read_json(self.experiment).get("name", "")
             if name != experiment.name:
                 raise UserError(
                     f"{self.path} holds a run of {name or 'another experiment'}, not of "
-                    f"{experiment.name or 'this one'}: give another folder with --run"
+                    f"{experiment.name or 'this one'}: give another folder",
+                    "--run",
                 )
             self._check_resumption(load_json(self.experiment, code_for(experiment)), experiment)
         elif self.path.is_dir() and {p.name for p in self.path.iterdir()} - {_LOCK}:
-            raise UserError(f"{self.path} is not empty and holds no run: give another --run folder")
+            raise UserError(
+                f"{self.path} is not empty and holds no run: give another folder", "--run"
+            )
 
     def _check_resumption(self, old: dict[str, Any], experiment: Experiment) -> None:
         """Raises UserError where updates would not go on as they began."""
@@ -117,15 +120,17 @@ class RunFolder:
         found = [d for d in found if not d.startswith(_OPERATIONAL)]
         if found:
             raise UserError(
-                f"{self.path} holds a run that differs: {found[0]}: give another folder with "
-                "--run, or remove this one"
+                f"{self.path} holds a run that differs: {found[0]}: give another folder, or remove "
+                "this one",
+                "--run",
             )
         numerics = experiment.model.numerics
         if old["numerics"] != numerics:
             raise UserError(
                 f"{self.path} was trained by version {old['numerics']} of the updates of "
                 f"{type(experiment.model).__name__}, and this is version {numerics}: train anew in "
-                "another folder with --run; to sample and to evaluate it still works"
+                "another folder; to sample and to evaluate it still works",
+                "--run",
             )
 
     def has_checkpoint(self) -> bool:
@@ -173,7 +178,8 @@ def locked(path: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UserError(
-                f"another process is training in {path}: wait for it, or give another --run folder"
+                f"another process is training in {path}: wait for it, or give another folder",
+                "--run",
             ) from error
         yield
 

@@ -3,12 +3,14 @@
 import contextlib
 import dataclasses
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
 
 from gm_jax.experiment import Experiment
 from gm_jax.model import TrainState
+from gm_jax.training.callbacks import Callback, listening
 from gm_jax.training.checkpoint import Checkpoints, Saved
 from gm_jax.training.folder import RunFolder, locked
 from gm_jax.training.patience import Patience, monitor_name
@@ -22,6 +24,7 @@ from gm_jax.training.sharding import make_evaluator
 from gm_jax.training.signals import StopRequest
 from gm_jax.training.step import dispatches, make_train_step
 from gm_jax.training.task import Task, open_task
+from gm_jax.training.tensorboard import TensorBoard
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,8 +44,13 @@ class TrainResult:
     stopped_early: bool = False
 
 
-def train(experiment: Experiment, folder: Path) -> TrainResult:
+def train(experiment: Experiment, folder: Path, callbacks: Sequence[Callback] = ()) -> TrainResult:
     """Trains the experiment in `folder`, or goes on with the run that is there.
+
+    Args:
+      experiment: what to train.
+      folder: the run's folder.
+      callbacks: are told what happens, beside TensorBoard.
 
     Raises:
       UserError: where the folder holds another run, data are missing, or no checkpoint of the run
@@ -64,18 +72,26 @@ def train(experiment: Experiment, folder: Path) -> TrainResult:
                 f"{saver.put_aside(step)} now; going on from step {saved.step} ({reason})"
             )
         records = stack.enter_context(Records(folder, resume_step=saved.step))
+        told = (TensorBoard(), *callbacks)
+        listener = stack.enter_context(listening(told, experiment, folder, saved.step))
         stop = stack.enter_context(StopRequest())
-        return _Loop(task, run, saver, records, Pending(saved.pending)).run(saved, stop)
+        return _Loop(task, run, saver, records, listener, Pending(saved.pending)).run(saved, stop)
 
 
 class _Loop:
     """What is done after a step. It runs on the host; the step itself is one jit."""
 
     def __init__(
-        self, task: Task, run: RunFolder, saver: Saver, records: Records, pending: Pending
+        self,
+        task: Task,
+        run: RunFolder,
+        saver: Saver,
+        records: Records,
+        listener: Callback,
+        pending: Pending,
     ):
         self.task, self.pictures = task, run.samples
-        self.saver, self.records, self.pending = saver, records, pending
+        self.saver, self.records, self.listener, self.pending = saver, records, listener, pending
         self.schedule = Schedule(task.experiment.training, task.valid is not None)
         self.evaluator = make_evaluator(task.experiment, task.mesh)
         self.painter = Painter(task.experiment.model, picture_examples(task.valid or task.train))
@@ -113,26 +129,31 @@ class _Loop:
             self._fetch()
         if due.log:
             means = self.pending.take_means()
-            self.records.write(step, "train", means)
+            self._record(step, "train", means)
             self.headline["loss"] = means["loss"]
         monitored = self._validate(step, state) if due.validate else None
         if due.save or stopping:
             self.saver.save(state, monitored, self.pending.rows)
+            self.listener.on_checkpoint(step, state)
         if due.paint:
             grids = self.painter.paint(state, self.pictures, f"step_{step:08d}")
             for name, grid in grids.items():
-                self.records.image(step, name, grid)
+                self.listener.on_picture(step, name, grid)
+
+    def _record(self, step: int, phase: str, figures: dict[str, float]) -> None:
+        self.records.write(step, phase, figures)
+        self.listener.on_figures(step, phase, figures)
 
     def _fetch(self) -> None:
         """Looks at the metrics of all steps so far; stops at the first bad one."""
         if bad := self.pending.fetch():
-            self.records.write(bad[0], "train", bad[1])
+            self._record(bad[0], "train", bad[1])
             raise self._non_finite(*bad)
 
     def _validate(self, step: int, state: TrainState) -> float:
         assert self.task.valid is not None
         figures = self.evaluator.figures(state, self.task.valid)
-        self.records.write(step, "valid", {name: f.value for name, f in figures.items()})
+        self._record(step, "valid", {name: f.value for name, f in figures.items()})
         name = monitor_name(self.task.experiment)
         monitored = figures[name].value
         if not math.isfinite(monitored):

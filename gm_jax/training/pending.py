@@ -1,6 +1,7 @@
 """Metrics between two lines of the record: not fetched yet, or not averaged yet."""
 
 import math
+import re
 from collections.abc import Iterable
 
 import jax
@@ -74,11 +75,14 @@ def non_finite_error(
     names = ", ".join(f"{name} = {value}" for name, value in bad.items())
     paths = field_paths(experiment)
 
-    def flags(name: str) -> str:
-        """Of the fields of that name: one for each optimizer."""
-        found = [f"--{p.replace('_', '-')}" for p in paths if p.split(".")[-1] == name]
-        return " or ".join(found) or name.replace("_", " ")
+    def fields(name: str) -> str:
+        """Those of that name: one for each optimizer."""
+        return " or ".join(p for p in paths if p.split(".")[-1] == name) or name.replace("_", " ")
 
     hint = experiment.model.non_finite_hint
-    hint = hint or f"try a smaller {flags('learning_rate')} or {flags('clip_norm')} 1"
-    return NonFiniteError(f"step {step} gave {names}; {kept}; {hint}")
+    hint = hint or f"try a smaller {fields('learning_rate')}, or {fields('clip_norm')} 1"
+    flags = [
+        f"--{p.replace('_', '-')}" for p in paths if re.search(rf"(?<![\w.]){p}(?![\w.])", hint)
+    ]
+    options = ", ".join(flags) or None
+    return NonFiniteError(f"step {step} gave {names}; {kept}; {hint}", options)

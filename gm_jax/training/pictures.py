@@ -14,6 +14,7 @@ from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import NumpyBatch, Split
 from gm_jax.model import Family, TrainState, can, compiled
 from gm_jax.rng import Rngs
+from gm_jax.training.folder import RunFolder
 from gm_jax.viz.density import density_grid, density_picture
 from gm_jax.viz.grids import image_grid, save_png, side_by_side, unit_to_pixels
 from gm_jax.viz.scatter import scatter_picture
@@ -131,6 +132,14 @@ class Painter:
 
     def _call(self, ability: str, *arguments: Any) -> np.ndarray:
         return np.asarray(compiled(self.model, ability)(*arguments))
+
+
+def newest_picture(folder: Path) -> Path | None:
+    """What a run's samples look like: the picture made at its end, or the last while it trained."""
+    samples = RunFolder(folder).samples
+    made = [samples / "final.png", *sorted(samples.glob("step_*.png"), reverse=True)]
+    made += sorted(samples.glob("final_*.png"))
+    return next((path for path in made if path.is_file()), None)
 
 
 def class_columns(model: Family, spec: DataSpec) -> int | None:

@@ -1,6 +1,5 @@
-"""metrics.jsonl, one JSON object a line, and TensorBoard events beside it."""
+"""metrics.jsonl, one JSON object a line."""
 
-import contextlib
 import json
 import math
 import time
@@ -28,6 +27,23 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     return records
 
 
+def by_phase(records: list[dict[str, Any]]) -> dict[str, dict[str, np.ndarray]]:
+    """The lines as arrays: by phase "step" int64 [N], and by name figures float64 [N].
+
+    What is not in a line is NaN.
+    """
+    phases: dict[str, list[dict[str, Any]]] = {}
+    for record in records:
+        phases.setdefault(record["phase"], []).append(record)
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for phase, lines in phases.items():
+        names = dict.fromkeys(name for line in lines for name in line)
+        found[phase] = {"step": np.array([line["step"] for line in lines], np.int64)}
+        for name in [n for n in names if n not in ("step", "phase", "time")]:
+            found[phase][name] = np.array([float(line.get(name, "nan")) for line in lines])
+    return found
+
+
 class Records:
     """Appends to the record of a run. A context manager.
 
@@ -42,14 +58,11 @@ class Records:
 
         Args:
           folder: of the run; it must exist.
-          resume_step: lines and events of later steps, and test figures, are dropped first, so that
+          resume_step: lines of later steps, and test figures, are dropped first, so that
             a resumed run leaves the record of a straight one. None: only adds.
         """
         self.path = folder / METRICS
         self._start, self._cpu_start = time.monotonic(), time.process_time()
-        self._tensorboard_folder = folder / "tensorboard"
-        self._writer: Any = None
-        self._resume_step = resume_step
         _mend(self.path, resume_step)
         self._file = self.path.open("a")
 
@@ -63,12 +76,9 @@ class Records:
         trace: TracebackType | None,
     ) -> None:
         self._file.close()
-        if self._writer is not None:
-            with contextlib.suppress(OSError):  # a full disk: metrics.jsonl has told of it
-                self._writer.close()
 
     def write(self, step: int, phase: str, figures: dict[str, float]) -> None:
-        """Adds a line, and the finite figures to TensorBoard as phase/name."""
+        """Adds a line."""
         values = {name: float(v) for name, v in figures.items()}
         plain = {name: v if math.isfinite(v) else str(v) for name, v in values.items()}
         spent = {
@@ -78,21 +88,6 @@ class Records:
         line = {"step": step, "phase": phase, **plain, "time": spent}
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
-        for name, value in values.items():
-            if math.isfinite(value):
-                self._events().add_scalar(f"{phase}/{name}", value, step)
-
-    def image(self, step: int, name: str, image: np.ndarray) -> None:
-        """Adds a picture, uint8 [H, W, C], to TensorBoard."""
-        self._events().add_image(name, image, step, dataformats="HWC")
-
-    def _events(self) -> Any:
-        if self._writer is None:
-            from tensorboardX import SummaryWriter
-
-            purge = None if self._resume_step is None else self._resume_step + 1
-            self._writer = SummaryWriter(str(self._tensorboard_folder), purge_step=purge)
-        return self._writer
 
 
 def _mend(path: Path, last_step: int | None) -> None:

@@ -404,7 +404,7 @@ def test_unreadable_files_are_listed_and_left_out(folder, capsys):
     assert str(report) in told.err
     assert "4 unreadable (listed in " in source.summary()
     assert capsys.readouterr().err == ""  # it is said once
-    with pytest.raises(UserError, match=r"cut\.jpg cannot be read .*--data\.unreadable skip"):
+    with pytest.raises(UserError, match=r"cut\.jpg cannot be read .*by unreadable=.skip"):
         dataclasses.replace(source, unreadable="stop").spec  # noqa: B018
     assert (folder / "000.png").read_bytes() == whole
 
@@ -524,12 +524,12 @@ class TestImageData:
         data = ImageData(size=16, tfds="celeb_a", channels=3)
         assert data.transforms == (CenterCrop(), Resize(16))
         assert dataclasses.replace(data, crop=False).transforms == (Resize(16),)
-        with pytest.raises(UserError, match=r"--data\.path FOLDER.*data prepare celeb_a") as error:
+        with pytest.raises(UserError, match=r"as data\.path.*data prepare celeb_a") as error:
             data.spec  # noqa: B018
         one_line(error)
         with pytest.raises(UserError, match="did you mean celeb_a"):
             ImageData(tfds="celeb_b").open("train")
-        with pytest.raises(UserError, match=r"--data\.path FOLDER"):
+        with pytest.raises(UserError, match=r"as data\.path"):
             ImageData().open("train")
 
     def test_of_a_prepared_tfds_set(self, tfds_sets):
@@ -549,7 +549,10 @@ class TestImageData:
             ({"valid_fraction": 0.5, "test_fraction": 0.5}, "must sum to less than 1"),
             ({"background": (0, 0, 256)}, "ImageData.background must be"),
             ({"batch_size": 0}, "ImageData.batch_size must be greater than 0"),
-            ({"augment": ("flip",)}, "ImageData.augment has 'flip', which is no transform"),
+            (
+                {"augment": ("flip",)},
+                "ImageData.augment must be a tuple of Transforms",
+            ),
         ],
     )
     def test_wrong_fields(self, fields, message):

@@ -248,7 +248,7 @@ def test_a_singular_covariance_stops_with_one_line(tmp_path):
     data = Data(source=source, train="train", valid=None, test="test", batch_size=40)
     model = GMM(num_components=1, variance_floor=1e-30)
     training = Training(num_steps=3, eval_every=0, sample_every=0)
-    with pytest.raises(NonFiniteError, match=r"singular: try a larger --model.variance-floor") as e:
+    with pytest.raises(NonFiniteError, match=r"singular: try a larger model.variance_floor") as e:
         gm_jax.fit(Experiment(data=data, model=model, training=training), tmp_path / "gmm")
     assert "\n" not in str(e.value)
     assert "learning" not in str(e.value)

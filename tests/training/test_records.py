@@ -2,7 +2,6 @@ import json
 
 import numpy as np
 import pytest
-from tensorboardX.proto.event_pb2 import Event
 
 from gm_jax.training.records import Records, read_records
 
@@ -19,21 +18,6 @@ def write_steps(records, steps):
         records.write(step, "train", {"loss": 1 / step})
         if step % 4 == 0:
             records.write(step, "valid", {"loss": 2 / step, "bits_per_dim": 3.0})
-
-
-def events(folder):
-    """Tag and step of every scalar and picture in the TensorBoard files; purges as written."""
-    found = []
-    for path in sorted((folder / "tensorboard").iterdir()):
-        data = path.read_bytes()
-        while data:
-            length = int.from_bytes(data[:8], "little")
-            event = Event.FromString(data[12 : 12 + length])
-            found += [(v.tag, event.step) for v in event.summary.value]
-            if event.HasField("session_log"):
-                found.append(("purge", event.step))
-            data = data[12 + length + 4 :]
-    return found
 
 
 def test_one_object_a_line(tmp_path):
@@ -72,7 +56,7 @@ def test_a_resumed_record_equals_the_straight_one(tmp_path, resume_step):
     with Records(resumed, resume_step=resume_step) as records:
         write_steps(records, range(resume_step + 1, 13))
     assert lines(resumed) == lines(straight)
-    assert sorted(p.name for p in resumed.iterdir()) == ["metrics.jsonl", "tensorboard"]
+    assert sorted(p.name for p in resumed.iterdir()) == ["metrics.jsonl"]
 
 
 @pytest.mark.parametrize("resume_step", [None, 2])
@@ -99,27 +83,6 @@ def test_without_resuming_only_adds(tmp_path):
 
 def test_no_record_has_no_lines(tmp_path):
     assert read_records(tmp_path / "metrics.jsonl") == []
-
-
-def test_tensorboard_has_scalars_and_pictures(tmp_path):
-    with Records(tmp_path) as records:
-        records.write(2, "train", {"loss": 0.5, "bad": float("nan")})
-        records.image(2, "samples", np.zeros((4, 6, 1), np.uint8))
-        records.image(2, "colors", np.zeros((4, 6, 3), np.uint8))
-    assert events(tmp_path) == [("train/loss", 2), ("samples", 2), ("colors", 2)]
-
-
-def test_tensorboard_is_told_which_events_a_resumed_run_replaces(tmp_path):
-    for _ in range(2):
-        with Records(tmp_path, resume_step=4) as records:
-            records.write(5, "train", {"loss": 0.5})
-    assert ("purge", 5) in events(tmp_path)
-
-
-def test_a_record_without_lines_starts_no_tensorboard(tmp_path):
-    with Records(tmp_path):
-        pass
-    assert [p.name for p in tmp_path.iterdir()] == ["metrics.jsonl"]
 
 
 def test_a_missing_folder_is_an_error(tmp_path):

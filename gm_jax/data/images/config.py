@@ -69,14 +69,15 @@ class ImageData(AnyData):
             return ImageFolder(**{k: v for k, v in vars(self).items() if k in shared})
         if self.tfds is None:
             raise UserError(
-                "there are no images to learn from: give a folder or an archive of them, "
-                "--data.path FOLDER"
+                "there are no images to learn from: give a folder or an archive as data.path",
+                "--data.path FOLDER",
             )
         if find_prepared(self.tfds) is None:
             check_known(self.tfds)
             raise UserError(
-                f"{self.tfds} is not prepared: give a folder or an archive of images, --data.path "
-                f"FOLDER, or run: gm-jax data prepare {self.tfds}"
+                f"{self.tfds} is not prepared: give a folder or an archive of images as data.path, "
+                f"or run: gm-jax data prepare {self.tfds}",
+                "--data.path FOLDER",
             )
         return Tfds(self.tfds)
 

@@ -16,8 +16,6 @@ from gm_jax.data.store.prepared import IMAGE_FOLDER, Prepared, find_prepared
 from gm_jax.data.store.tfds import PreparedExamples, prepared_spec
 from gm_jax.errors import (
     ConfigError,
-    UserError,
-    check_literals,
     check_parts,
     check_positive,
 )
@@ -101,7 +99,7 @@ class ImageFolder(Source):
             prepared = find_prepared(f"{IMAGE_FOLDER}/{config}", dirs=(folder,))
             assert prepared is not None
         if self.unreadable == "stop" and (lines := _lines(prepared.path.parent / REPORT)):
-            raise UserError(stopped(path, lines[0]))
+            raise stopped(path, lines[0])
         return prepared
 
     @property
@@ -119,7 +117,6 @@ class ImageFolder(Source):
 
 def check_image_fields(config: object) -> None:
     """Checks the fields that `ImageFolder` and `ImageData` have in common; raises ConfigError."""
-    check_literals(config)
     check_positive(config, "size")
     check_parts(config, "valid_fraction", "test_fraction")
     name = type(config).__name__

@@ -121,7 +121,7 @@ def _decode_all(files: ImageFiles, recipe: Recipe, squares: _Squares, stop: bool
             if isinstance(result, np.ndarray):
                 squares.add(name, result)
             elif stop:
-                raise UserError(stopped(files.path, f"{name}: {result}"))
+                raise stopped(files.path, f"{name}: {result}")
             else:
                 unreadable[name] = result
     if not squares.names:
@@ -133,12 +133,13 @@ def _decode_all(files: ImageFiles, recipe: Recipe, squares: _Squares, stop: bool
     return unreadable
 
 
-def stopped(path: pathlib.Path, line: str) -> str:
-    """The one line for an image that cannot be read, from its line in the report."""
+def stopped(path: pathlib.Path, line: str) -> UserError:
+    """The error for an image that cannot be read, from its line in the report."""
     name, _, reason = line.rpartition(": ")
-    return (
-        f"{path / name} cannot be read ({reason}): mend or remove it, or give "
-        "--data.unreadable skip"
+    return UserError(
+        f"{path / name} cannot be read ({reason}): mend or remove it, or leave such files out by "
+        'unreadable="skip"',
+        "--data.unreadable skip",
     )
 
 
@@ -175,7 +176,7 @@ def _naming(path: pathlib.Path) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        raise UserError(f"{path}: {error}") from error
+        raise error.of(path) from error
 
 
 def _plain(name: str) -> str:

@@ -17,7 +17,7 @@ from gm_jax.data.spec import DataSpec, Extra
 from gm_jax.data.store.name_splits import SPLITS
 from gm_jax.data.store.places import find_path, short_path
 from gm_jax.data.store.split_expressions import split_indices
-from gm_jax.errors import UserError, check_literals, check_parts, check_positive
+from gm_jax.errors import UserError, check_parts, check_positive
 
 FRAME_SECONDS = 300.0
 """Between two frames."""
@@ -73,7 +73,6 @@ class Sevir(Source):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", str(self.path))
-        check_literals(self)
         check_positive(self, "size", "context", "targets", "stride")
         check_parts(self, "valid_fraction", "test_fraction")
 

@@ -21,7 +21,6 @@ from gm_jax.data.store.places import cache_dir, find_path, short_path
 from gm_jax.data.store.split_expressions import split_indices
 from gm_jax.errors import (
     UserError,
-    check_literals,
     check_parts,
     check_positive,
 )
@@ -67,7 +66,6 @@ class Storms(Source):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", str(self.path))
-        check_literals(self)
         check_positive(self, "context", "targets", "size", "crop", "stride")
         check_parts(self, "valid_fraction", "test_fraction")
 

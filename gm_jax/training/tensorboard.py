@@ -1,0 +1,45 @@
+"""TensorBoard events beside the record of a run."""
+
+import contextlib
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gm_jax.experiment import Experiment
+from gm_jax.training.callbacks import Callback
+
+
+class TensorBoard(Callback):
+    """Figures as phase/name, and pictures, in the folder tensorboard of a run."""
+
+    def __init__(self) -> None:
+        self._folder, self._purge_step = Path(), 0
+        self._writer: Any = None
+
+    def on_start(self, experiment: Experiment, folder: Path, step: int) -> None:
+        """Purges events of later steps: a resumed run leaves those of a straight one."""
+        self._folder, self._purge_step = folder / "tensorboard", step + 1
+
+    def on_figures(self, step: int, phase: str, figures: Mapping[str, float]) -> None:
+        for name, value in figures.items():
+            if math.isfinite(value):
+                self._events().add_scalar(f"{phase}/{name}", value, step)
+
+    def on_picture(self, step: int, name: str, picture: np.ndarray) -> None:
+        self._events().add_image(name, picture, step, dataformats="HWC")
+
+    def on_end(self) -> None:
+        if self._writer is not None:
+            with contextlib.suppress(OSError):  # a full disk: metrics.jsonl has told of it
+                self._writer.close()
+            self._writer = None
+
+    def _events(self) -> Any:
+        if self._writer is None:
+            from tensorboardX import SummaryWriter
+
+            self._writer = SummaryWriter(str(self._folder), purge_step=self._purge_step)
+        return self._writer
