@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -26,6 +27,17 @@ def read_records(path: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             break
     return records
+
+
+def cpu_seconds(records: Sequence[Mapping[str, Any]]) -> float:
+    """Processor time that a record tells of, all parts of a run that was resumed together."""
+    total, last = 0.0, 0.0
+    for record in records:
+        now = record["time"].get("cpu_seconds", 0.0)  # none in early records
+        if now < last:  # another process went on, and counts from its own start
+            total += last
+        last = now
+    return total + last
 
 
 class Records:
