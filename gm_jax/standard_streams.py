@@ -76,8 +76,12 @@ def forgiving_streams() -> Iterator[None]:
         yield
     finally:
         for name, stream in before.items():
-            getattr(sys, name).flush()
+            ours = getattr(sys, name)
             setattr(sys, name, stream)
+            if stream is None:
+                ours.close()
+            else:
+                ours.flush()
 
 
 def _forgiving(stream: io.TextIOWrapper) -> io.TextIOWrapper:

@@ -92,7 +92,9 @@ def _reword(lines: list[str], prog: str, subject: str | None, options: Iterable[
     if match := re.match(
         r"invalid choice '(.*)' for argument '(.+?)'\. Expected .*\((.*)\)", message
     ):
-        choices = [c for c in re.findall(r"'([^']*)'", match[3]) if c != "none"]  # beside None
+        choices = re.findall(r"'([^']*)'", match[3])
+        if "None" in choices:  # its other spelling need not be listed
+            choices.remove("none")
         listed = ", ".join(choices)
         near = _nearest(match[1], choices)
         return f"{match[2]} must be one of {listed}, not {match[1]!r}.{near}"

@@ -100,7 +100,7 @@ class Sample(Command):
         other = changes(sampling_of(run.model), self.sampling)
         out = self.out
         if out is None:
-            asked_for = self.asked_for("num", "means", "label", "step") | other
+            asked_for = self.asked_for("num", "means", "label") | other | self.asked_for("step")
             out = RunFolder(self.run).samples / name_of(f"seed_{self.seed}", asked_for, run.step)
         check_out(out, ".png", ".npz")
         if self.means:

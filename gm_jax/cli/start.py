@@ -1,15 +1,16 @@
-"""How gm-jax begins and ends. Imports little: what takes time is imported under control."""
+"""How gm-jax begins and ends. Only what asks for no time is imported before Ctrl-C is seen to."""
 
 import sys
 from collections.abc import Sequence
 
-from gm_jax.cli.failures import failure_line, say_error
 from gm_jax.cli.interrupts import INTERRUPTED, leaving_at_once
-from gm_jax.standard_streams import forgiving_streams
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point: exits 0, or 2 with one line on stderr for a user's error."""
+    with leaving_at_once():
+        from gm_jax.cli.failures import failure_line, say_error
+        from gm_jax.standard_streams import forgiving_streams
     try:
         with forgiving_streams():
             code = guarded(list(sys.argv[1:] if argv is None else argv))
@@ -22,6 +23,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def guarded(argv: list[str]) -> int:
     """Runs one command line; returns the exit code, also of what a user can cause."""
+    from gm_jax.cli.failures import failure_line, say_error
+
     try:
         return dispatch(argv)
     except Exception as error:

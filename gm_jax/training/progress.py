@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-
 _LEAST_BAR, _MOST_BAR = 10, 40  # characters of the bar; none is drawn where there are fewer
 
 

@@ -51,22 +51,28 @@ class Processes:
             process = start(trial, alone=self._jobs == 1)
             self._running.append(process)
         say("sweep", self._title(number, trial))
-        assert process.stdout is not None
-        said, reason = "", ""
-        for line in process.stdout:
-            sys.stdout.write(f"{number:<9} {line}")
-            sys.stdout.flush()
-            said = line.strip() or said
-            reason = line.removeprefix("error: ").strip() if line.startswith("error: ") else reason
-        code = process.wait()
+        reason = pass_on(process, number)
         with self._lock:
             self._running.remove(process)
+        code = process.returncode
         if code < 0:  # a signal of the system's: most often, memory ran out
             return Outcome(128 - code, f"killed by {signal.Signals(-code).name}")
-        return Outcome(code, reason or said) if code else DONE
+        return Outcome(code, reason) if code else DONE
 
     def _title(self, number: int, trial: Trial) -> str:
         return f"{number} of {len(self._trials)} · {trial.described()} · {trial.folder}"
+
+
+def pass_on(process: "subprocess.Popen[str]", number: int) -> str:
+    """Prints what a process prints, up to its end; returns its last word on what went wrong."""
+    said, error = "", ""
+    with process:
+        for line in process.stdout or ():
+            sys.stdout.write(f"{number:<9} {line}")
+            sys.stdout.flush()
+            said = line.strip() or said
+            error = line.removeprefix("error: ").strip() if line.startswith("error: ") else error
+    return error or said
 
 
 def start(trial: Trial, alone: bool) -> "subprocess.Popen[str]":
