@@ -5,11 +5,11 @@ run = gm_jax.fit(gm_jax.load("digits/vae"), "runs/mine")
 images = run.sample(64, seed=0)
 """
 
-from typing import TYPE_CHECKING
-
 from gm_jax.lazy_exports import lazy_exports
 
 __version__ = "0.1.0"
+
+TYPE_CHECKING = False  # typing is slow to import, and a command begins with this file
 
 if TYPE_CHECKING:
     from gm_jax.errors import UserError as UserError

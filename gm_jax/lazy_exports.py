@@ -3,12 +3,15 @@
 import importlib
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+
+TYPE_CHECKING = False  # typing is slow to import, and a command begins with this file
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def lazy_exports(
     package: str, names: Mapping[str, str]
-) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+) -> "tuple[Callable[[str], Any], Callable[[], list[str]]]":
     """The `__getattr__` and `__dir__` of a package that exports without importing.
 
     Args:
@@ -16,7 +19,7 @@ def lazy_exports(
       names: where each lies, as "module:attribute".
     """
 
-    def get(name: str) -> Any:
+    def get(name: str) -> "Any":
         if name not in names:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         module, _, attribute = names[name].partition(":")

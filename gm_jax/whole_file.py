@@ -1,8 +1,9 @@
-"""Files that are there whole or not at all: written aside, then renamed."""
+"""Files and folders that are there whole or not at all: written aside, then renamed."""
 
 import contextlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
       OSError: where `path` can't be replaced, or the block wrote nothing.
     """
-    aside = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.{path.name}")
+    aside = _beside(path)
     try:
         yield aside
         os.replace(aside, path)
@@ -40,3 +41,42 @@ def replacing(path: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             aside.unlink()
         raise
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A folder to write to instead of `path`, whose name it gets when the block ends well.
+
+    Nothing of what was in `path` before is in it afterwards. Where the block or the renaming fails,
+    it stays as it was.
+
+    Args:
+      path: the folder to make or replace; that above it must exist.
+
+    Yields:
+      An empty folder beside it.
+
+    Raises:
+      OSError: where `path` can't be replaced.
+    """
+    aside, old = _beside(path), _beside(path)
+    aside.mkdir()
+    try:
+        yield aside
+        replaces = path.exists()
+        if replaces:
+            path.rename(old)
+        try:
+            aside.rename(path)
+        except OSError:
+            if replaces:
+                old.rename(path)
+            raise
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.{path.name}")

@@ -8,6 +8,8 @@ import jax
 from clu import parameter_overview
 
 from gm_jax.cli.report import say
+from gm_jax.errors import UserError
+from gm_jax.evaluation.samples import check_reader
 from gm_jax.evaluation.split import Figure
 from gm_jax.experiment import Experiment
 from gm_jax.model import can
@@ -16,6 +18,7 @@ from gm_jax.training.callbacks import listening
 from gm_jax.training.folder import RunFolder
 from gm_jax.training.loop import TrainResult
 from gm_jax.training.records import Records
+from gm_jax.training.sharding import DataMesh
 from gm_jax.training.tensorboard import TensorBoard
 from gm_jax.viz.curves import plot_curves
 
@@ -35,6 +38,8 @@ def introduce(experiment: Experiment) -> None:
         f"{experiment.name} · {'x'.join(map(str, spec.shape))} · {values} · "
         f"batch {experiment.data.batch_size}",
     )
+    if line := idle_devices(experiment):
+        say("devices", line)
     if summary := experiment.data.source.summary():
         say("", summary)
 
@@ -55,22 +60,58 @@ def say_how_it_ended(experiment: Experiment, folder: Path, result: TrainResult) 
     say("run", f"{folder} · {num_params:,} parameters · step {step:,} · {note}")
 
 
+def idle_devices(experiment: Experiment) -> str | None:
+    """What is said where a batch leaves devices without work that nobody asked to leave so."""
+    size, count = experiment.data.batch_size, len(jax.devices())
+    used = DataMesh(size, experiment.sharding.data).num_devices
+    if used == count or experiment.sharding.data is not None:
+        return None
+    nearest = [n for n in (size // count * count, -(-size // count) * count) if n]
+    sizes = " or ".join(map(str, nearest))
+    return (
+        f"{used} of {count} share each batch, because {size} does not divide by {count}: "
+        f"--data.batch-size {sizes} uses all"
+    )
+
+
 def next_commands(run: Run) -> str:
-    """What to try next."""
+    """What to try next: what the family can do best, and how it is judged."""
+    typed = [f"gm-jax {command} {run.folder}" for command in _looks(run)[:2]]
+    if classifier := classifier_beside(run):
+        typed.append(f"gm-jax evaluate {run.folder} --classifier {classifier}")
+    elif len(typed) < 2:
+        typed.append(f"gm-jax evaluate {run.folder}")
+    return "   ".join([*typed, "gm-jax list"])
+
+
+def _looks(run: Run) -> list[str]:
+    """The commands that show what a family does, those first that few others can do."""
     abilities = {
+        "forecast": ("forecast",),
         "sample": ("sample",),
+        "inpaint": ("inpaint",),
         "reconstruct": ("reconstruct",),
         "interpolate": ("encode", "draw_latents"),
-        "forecast": ("forecast",),
     }
-    commands = [
+    return [
         command
         for command, needed in abilities.items()
         if any(can(run.model, run.spec, ability) for ability in needed)
         and (command == "sample" or not run.spec.continuous)
     ]
-    typed = [f"gm-jax {command} {run.folder}" for command in [*commands, "evaluate"]]
-    return "   ".join([*typed[:2], "gm-jax list"])
+
+
+def classifier_beside(run: Run) -> Path | None:
+    """The folder of a run that reads the labels of such images, beside that of this one."""
+    folder = run.folder.parent / "classifier"
+    if not can(run.model, run.spec, "sample") or run.spec.num_classes is None:
+        return None
+    try:
+        classifier, spec = RunFolder(folder).load()
+        check_reader(classifier.model, spec, run.spec)
+    except UserError:  # none, or of other images
+        return None
+    return folder if RunFolder(folder).has_checkpoint() else None
 
 
 def record_figures(run: Run, phase: str, figures: dict[str, Figure]) -> None:

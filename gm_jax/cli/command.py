@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from gm_jax.cli.parsing import parse
 
@@ -24,8 +24,14 @@ class Command(abc.ABC):
         Raises:
           UserError: for options that do not fit.
         """
-        options = [field.name.replace("_", "-") for field in dataclasses.fields(cls)]
-        return parse(cls, argv, f"gm-jax {name}", options=options)
+        options = {f.name.replace("_", "-"): f.default for f in dataclasses.fields(cls)}
+        return parse(cls, argv, f"gm-jax {name}", options)
+
+    def asked_for(self, *names: str) -> dict[str, Any]:
+        """Those of the options of these names that are not as they are by default."""
+        fields = {field.name: field.default for field in dataclasses.fields(self)}
+        values = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in values.items() if value != fields[name]}
 
     @abc.abstractmethod
     def act(self) -> int:

@@ -1,7 +1,6 @@
 """gm-jax evaluate."""
 
 import dataclasses
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +40,7 @@ class Evaluate(Command):
     def act(self) -> int:
         """Figures of a run over a split, and of its samples where there is a classifier."""
         from gm_jax.cli.asked import opened
+        from gm_jax.cli.output import in_a_name, name_of
         from gm_jax.model import can
 
         run = opened(self.run, self.step, self.experiment)
@@ -68,18 +68,19 @@ class Evaluate(Command):
         if read:
             show_figures("samples", read)
         if lead_times is not None:
-            show_lead_times(lead_times, self.split, run.folder)
+            stem = f"lead_times_{in_a_name(self.split)}"
+            name = name_of(stem, self.asked_for("step"), run.step)
+            show_lead_times(lead_times, run.folder / name)
         return 0
 
 
-def show_lead_times(result: "LeadTimes", split: str, folder: Path) -> None:
+def show_lead_times(result: "LeadTimes", out: Path) -> None:
     """The table of figures by lead time, beside those of the baselines, and its plot."""
     from gm_jax.cli.output import naming
     from gm_jax.viz.lead_times import plot_lead_times
 
     for line in result.table():
         say("", line)
-    out = folder / f"lead_times_{re.sub(r'[^A-Za-z0-9]+', '_', split).strip('_')}.png"
     with naming(out):
         plot_lead_times(result.seconds, result.values(), out)
     say("pictures", str(out))

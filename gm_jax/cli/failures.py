@@ -2,7 +2,25 @@
 
 import errno
 import re
+import sys
 from collections.abc import Callable
+
+from gm_jax.errors import UserError
+
+
+def say_error(message: str) -> int:
+    """Prints one line on stderr; returns exit code 2."""
+    print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    return 2
+
+
+def failure_line(error: Exception) -> str | None:
+    """What a user is told of a failure; None for a bug, which keeps its traceback."""
+    if isinstance(error, UserError):
+        return error.shell_line()
+    if isinstance(error, OSError):
+        return describe_os_error(error)
+    return known_failure(error)
 
 
 def describe_os_error(error: OSError) -> str:

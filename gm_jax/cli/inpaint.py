@@ -39,21 +39,24 @@ class Inpaint(Command):
     experiment: str | None = None
     """File of the run's own classes (default: the one it was trained from, if still the same)."""
     out: Path | None = None
-    """A .png file (default: samples/inpainting_top.png in the run)."""
+    """A .png file (default: samples/inpainting_top.png in the run, with what was asked for in its
+    name)."""
 
     def act(self) -> int:
         """A row of originals, a row of what is kept of them, and rows of completions."""
         import numpy as np
 
         from gm_jax.cli.asked import check_images, opened
-        from gm_jax.cli.output import check_out, save_grid
+        from gm_jax.cli.output import check_out, name_of, save_grid
         from gm_jax.training.folder import RunFolder
         from gm_jax.viz.grids import side_by_side, to_pixels
 
         run = opened(self.run, self.step, self.experiment)
         out = self.out
         if out is None:
-            out = RunFolder(self.run).samples / f"inpainting_{self.known}.png"
+            asked_for = self.asked_for("split", "num", "completions", "seed", "step")
+            name = name_of(f"inpainting_{self.known}", asked_for, run.step)
+            out = RunFolder(self.run).samples / name
         check_out(out, ".png")
         check_images(run)
         if self.completions < 1:

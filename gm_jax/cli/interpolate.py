@@ -40,18 +40,22 @@ class Interpolate(Command):
     experiment: str | None = None
     """File of the run's own classes (default: the one it was trained from, if still the same)."""
     out: Path | None = None
-    """A .png, .gif or .mp4 file; .mp4 needs ffmpeg (default: samples/interpolation.png)."""
+    """A .png, .gif or .mp4 file; .mp4 needs ffmpeg (default: samples/interpolation.png,
+    with what was asked for in its name)."""
 
     def act(self) -> int:
         """Lines of images between pairs, as rows of a picture or as cells of an animation."""
         from gm_jax.cli.asked import check_images, opened
-        from gm_jax.cli.output import check_out, naming, save_grid
+        from gm_jax.cli.output import check_out, name_of, naming, save_grid
         from gm_jax.training.folder import RunFolder
         from gm_jax.viz.animation import ENDINGS, check_animation, save_animation, there_and_back
         from gm_jax.viz.grids import image_grid
 
         run = opened(self.run, self.step, self.experiment)
-        out = RunFolder(self.run).samples / "interpolation.png" if self.out is None else self.out
+        out = self.out
+        if out is None:
+            asked_for = self.asked_for("split", "seed", "label", "lines", "num", "step")
+            out = RunFolder(self.run).samples / name_of("interpolation", asked_for, run.step)
         check_out(out, ".png", *ENDINGS)
         check_animation(out)
         check_images(run)

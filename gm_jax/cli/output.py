@@ -2,7 +2,8 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,34 @@ import numpy as np
 from gm_jax.errors import UserError
 from gm_jax.viz.grids import save_png
 from gm_jax.whole_file import replacing
+
+
+def name_of(stem: str, asked_for: Mapping[str, Any], step: int, ending: str = ".png") -> str:
+    """A name that says what was asked for, so that what was drawn otherwise is not overwritten.
+
+    Args:
+      stem: the name where nothing is asked for.
+      asked_for: values by their names; of a step only that one was named counts.
+      step: of the run that draws.
+      ending: of the file.
+    """
+    parts = [stem]
+    for name, value in asked_for.items():
+        shown = in_a_name(str(value).removesuffix(".0"))
+        parts.append(name if value is True else f"{name}_{step if name == 'step' else shown}")
+    return "_".join(parts) + ending
+
+
+def in_a_name(text: str) -> str:
+    """Text as part of a file's name, such that other text stays other: of test[:50%], say."""
+    text = text.replace("%", "pct").replace(":", "-").replace("]", "")
+    return re.sub(r"[^\w.+-]", "_", text)
+
+
+def seconds_in_a_name(seconds: float, digits: int = 1) -> str:
+    """Seconds as part of a file's name, with as many digits before the point, or more."""
+    whole, _, fraction = np.format_float_positional(seconds, trim="-").partition(".")
+    return whole.zfill(digits) + (f".{fraction}" if fraction else "")
 
 
 def check_out(out: Path, *endings: str) -> None:

@@ -5,11 +5,12 @@ import difflib
 import io
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tyro
 
+from gm_jax.cli.spellings import as_switches, spellings
 from gm_jax.errors import UserError
 
 
@@ -17,8 +18,8 @@ def parse(
     cls: Any,
     args: Sequence[str],
     prog: str,
+    options: Mapping[str, Any],
     subject: str | None = None,
-    options: Sequence[str] = (),
 ) -> Any:
     """A command from its arguments, by tyro; what tyro says of bad ones becomes one line.
 
@@ -26,18 +27,23 @@ def parse(
       cls: the command's dataclass.
       args: what was typed behind the command.
       prog: how the command is called.
+      options: names, without the dashes before them, and defaults. The nearest name is suggested;
+        those that are true or false by default may be followed by a value.
       subject: the experiment whose fields the options are, if they are.
-      options: the names of the options, without dashes, from which the nearest is suggested.
 
     Raises:
       UserError: for arguments that do not fit.
     """
+    switches = [name for name, default in options.items() if isinstance(default, bool)]
+    args = as_switches(args, switches)
     if {"-h", "--help"} & set(args):
-        return tyro.cli(cls, args=args, prog=prog)
+        with environment(**{"TERM": "dumb"} if os.environ.get("NO_COLOR") else {}):
+            return tyro.cli(cls, args=args, prog=prog, registry=spellings())
     complaint = io.StringIO()
     try:
-        with contextlib.redirect_stderr(complaint), wide_terminal():
-            return tyro.cli(cls, args=args, prog=prog)
+        # Wide, so that tyro does not break its message into lines.
+        with contextlib.redirect_stderr(complaint), environment(COLUMNS="2000"):
+            return tyro.cli(cls, args=args, prog=prog, registry=spellings())
     except SystemExit as error:
         if not error.code:
             raise
@@ -45,20 +51,21 @@ def parse(
 
 
 @contextlib.contextmanager
-def wide_terminal() -> Any:
-    """Keeps tyro from breaking its message into lines."""
-    old = os.environ.get("COLUMNS")
-    os.environ["COLUMNS"] = "2000"
+def environment(**variables: str) -> Iterator[None]:
+    """A block with these environment variables."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
-        if old is None:
-            del os.environ["COLUMNS"]
-        else:
-            os.environ["COLUMNS"] = old
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
-def one_line(complaint: str, prog: str, subject: str | None, options: Sequence[str]) -> str:
+def one_line(complaint: str, prog: str, subject: str | None, options: Iterable[str]) -> str:
     """tyro's boxed complaint as one line: what is wrong, where, and what to do."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", complaint)
     # A terminal without Unicode gets a title over dashes instead of a box.
@@ -70,7 +77,7 @@ def one_line(complaint: str, prog: str, subject: str | None, options: Sequence[s
     return f"{_reword(lines, prog, subject, options)} ({prog} --help lists all)"
 
 
-def _reword(lines: list[str], prog: str, subject: str | None, options: Sequence[str]) -> str:
+def _reword(lines: list[str], prog: str, subject: str | None, options: Iterable[str]) -> str:
     message, rest = lines[0].rstrip("."), lines[1:]
     if match := re.match(r"Unrecognized (?:options|arguments?): ([^,\s]+)", message):
         unknown = match[1]
@@ -86,6 +93,8 @@ def _reword(lines: list[str], prog: str, subject: str | None, options: Sequence[
         r"invalid choice '(.*)' for argument '(.+?)'\. Expected .*\((.*)\)", message
     ):
         choices = re.findall(r"'([^']*)'", match[3])
+        if "None" in choices:  # its other spelling need not be listed
+            choices.remove("none")
         listed = ", ".join(choices)
         near = _nearest(match[1], choices)
         return f"{match[2]} must be one of {listed}, not {match[1]!r}.{near}"
@@ -113,6 +122,6 @@ _KINDS = (
 )
 
 
-def _nearest(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), 1)
     return f" Did you mean {near[0]}?" if near else ""

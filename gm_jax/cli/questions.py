@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gm_jax.cli.output import in_a_name, seconds_in_a_name
 from gm_jax.data.sequences.checks import check_times
 from gm_jax.data.sequences.storm_frames import Cut, StormFrames, read_storms
 from gm_jax.data.store.places import find_path
@@ -65,7 +66,7 @@ def questions_of_split(run: Run, wanted: np.ndarray | None, split: str, num: int
         came = known_truth(run, split, batch, times)
     return [
         Question(
-            f"{split}_{batch['index'][i]:05d}",
+            f"{in_a_name(split)}_{batch['index'][i]:05d}",
             batch["context"][i],
             batch["context_time"][i],
             times[i],
@@ -119,7 +120,7 @@ def question_of_folder(
             )
     nearest = np.abs(since[None] - wanted[:, None])  # [M, T]
     came = chosen.frames[nearest.argmin(1)] if (nearest.min(1) <= _SAME_TIME).all() else None
-    name = f"{chosen.id}_{last:06.0f}s"
+    name = f"{chosen.id}_{seconds_in_a_name(last, digits=6)}s"
     return Question(name, chosen.frames[known][-num:], since[known][-num:], wanted, came)
 
 

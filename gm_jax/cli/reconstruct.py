@@ -30,18 +30,24 @@ class Reconstruct(Command):
     experiment: str | None = None
     """File of the run's own classes (default: the one it was trained from, if still the same)."""
     out: Path | None = None
-    """A .png file (default: samples/reconstructions.png in the run)."""
+    """A .png file (default: samples/reconstructions.png in the run, with what was asked for in its
+    name)."""
 
     def act(self) -> int:
         """Originals above their reconstructions."""
         from gm_jax.cli.asked import check_images, opened
-        from gm_jax.cli.output import check_out, save_grid
+        from gm_jax.cli.output import check_out, name_of, save_grid
         from gm_jax.data.images.single import read_images
         from gm_jax.training.folder import RunFolder
         from gm_jax.viz.grids import side_by_side
 
         run = opened(self.run, self.step, self.experiment)
-        out = RunFolder(self.run).samples / "reconstructions.png" if self.out is None else self.out
+        out = self.out
+        if out is None:
+            asked_for = self.asked_for(*(["step"] if self.images else ["split", "num", "step"]))
+            if self.images:
+                asked_for["of"] = "+".join(path.stem for path in self.images)[:100]
+            out = RunFolder(self.run).samples / name_of("reconstructions", asked_for, run.step)
         check_out(out, ".png")
         check_images(run)
         batch: Any = (

@@ -18,19 +18,31 @@ LABELS = {
 }
 
 
+_TOPIC = 9  # characters
+
+
 def say(topic: str, text: str) -> None:
-    """One line of a command's report."""
-    print(f"{topic:<9} {text}", flush=True)
+    """One line of a command's report; a topic too long for its column has one of its own."""
+    if len(topic) > _TOPIC:
+        print(topic)
+        topic = ""
+    print(f"{topic:<{_TOPIC}} {text}\n", end="", flush=True)  # in one piece, beside other threads
 
 
 def show_figures(topic: str, figures: Mapping[str, "Figure"]) -> None:
     """One line a figure: value, standard error, kind and number of examples."""
     order = [*LABELS, *figures]
-    for name, figure in sorted(figures.items(), key=lambda item: order.index(item[0])):
-        label = LABELS.get(name, name)
+    names = sorted(figures, key=order.index)
+    rows = [
+        (LABELS.get(name, name), f"{figures[name].value:.4f}", f"{figures[name].stderr:.4f}")
+        for name in names
+    ]
+    label, value, error = (max(map(len, column)) for column in zip(*rows, strict=True))
+    for name, row in zip(names, rows, strict=True):
+        figure = figures[name]
         say(
             topic,
-            f"{label:<22} {figure.value:10.4f} ± {figure.stderr:.4f}  "
+            f"{row[0]:<{max(label, 22)}} {row[1]:>{max(value, 10)}} ± {row[2]:<{error}}  "
             f"({figure.kind}, {figure.n:,} examples)",
         )
         topic = ""

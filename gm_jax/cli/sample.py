@@ -41,7 +41,8 @@ class Sample(Command):
     experiment: str | None = None
     """File of the run's own classes (default: the one it was trained from, if still the same)."""
     out: Path | None = None
-    """A .png grid, or .npz with the levels (default: samples/seed_N.png in the run)."""
+    """A .png grid, or .npz with the levels (default: samples/seed_N.png in the run, with what else
+    was asked for in its name)."""
 
     sampling: tyro.conf.Suppress[Any] = None
 
@@ -81,13 +82,13 @@ class Sample(Command):
 
         rest = list(argv)
         rest.remove(typed)
-        options = [field.name.replace("_", "-") for field in (*fields, *ways)]
-        return parse(SampleRun, rest, f"gm-jax {name} {folder}", options=options)
+        options = {f.name.replace("_", "-"): f.default for f in (*fields, *ways)}
+        return parse(SampleRun, rest, f"gm-jax {name} {folder}", options)
 
     def act(self) -> int:
         """Draws images to a PNG grid or an .npz of levels; points to a scatter PNG or an .npz."""
         from gm_jax.cli.asked import check_label, opened
-        from gm_jax.cli.output import check_out
+        from gm_jax.cli.output import check_out, name_of
         from gm_jax.model import sampling_of
         from gm_jax.training.folder import RunFolder
         from gm_jax.viz.grids import unit_to_pixels
@@ -96,11 +97,12 @@ class Sample(Command):
         if self.means and self.label is not None:
             raise UserError("--label works without --means only: leave one of them out")
         label = None if self.label is None else check_label(run, self.label)
-        out = (
-            RunFolder(self.run).samples / f"seed_{self.seed}.png" if self.out is None else self.out
-        )
-        check_out(out, ".png", ".npz")
         other = changes(sampling_of(run.model), self.sampling)
+        out = self.out
+        if out is None:
+            asked_for = self.asked_for("num", "means", "label") | other | self.asked_for("step")
+            out = RunFolder(self.run).samples / name_of(f"seed_{self.seed}", asked_for, run.step)
+        check_out(out, ".png", ".npz")
         if self.means:
             save_images(out, unit_to_pixels(run.sample_means(self.num, self.seed, **other)), 256)
         else:

@@ -1,16 +1,18 @@
 """gm-jax train."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import tyro
 
 from gm_jax.cli.command import Command
 from gm_jax.cli.parsing import parse
 from gm_jax.cli.report import say, show_figures
-from gm_jax.cli.sweep import plan_sweep
+from gm_jax.cli.sweeps.grid import plan, split_typed
+from gm_jax.cli.sweeps.sweep import Sweep
 from gm_jax.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,38 +28,43 @@ class Train(Command):
 
     run: Path | None = None
     """Folder of the run (default: runs/ and the experiment's name)."""
-    sweep: str | None = None
-    """Train once for each value, into sibling folders: FIELD=VALUE,VALUE,..."""
+    sweep: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Train once for each value, into sibling folders: FIELD=VALUE,VALUE,...; several make a grid.
+    A value of a list has spaces: "model.coder.hidden=32 32,64"."""
+    jobs: int | None = None
+    """Trainings of a sweep at a time, each in a process of its own (default: one after the other,
+    in this one)."""
 
     experiment: tyro.conf.Suppress[Any] = None
 
     @classmethod
     def parsed(cls, name: str, argv: Sequence[str]) -> Command:
-        """train EXPERIMENT [--run] [--sweep] [overrides]: options are the experiment's fields too.
+        """train EXPERIMENT [options]: the experiment's fields are options too.
 
         Raises:
           UserError: for an experiment that is not there, or options that do not fit it.
         """
-        if not argv or argv[0].startswith("-"):
-            if argv and argv[0] in ("-h", "--help"):
-                print(
-                    "usage: gm-jax train EXPERIMENT [--run DIR] [--sweep FIELD=A,B] [--FIELD VALUE]"
-                )
-                print(f"\n{Train.__doc__}\nAn experiment's own --help lists all fields it has.")
-                raise SystemExit(0)
+        typed = find_experiment(argv)
+        if typed is None:
+            if {"-h", "--help"} & set(argv):
+                return TrainHelp()
             raise UserError("gm-jax train needs an experiment first, e.g. gm-jax train digits/vae")
-        experiment, rest = argv[0], argv[1:]
         from gm_jax.experiment_file import resolve
 
-        resolve(experiment)  # a wrong name is answered before jax is imported
+        resolve(typed)  # a wrong name is answered before jax is imported
+        sweeps, jobs, rest = split_typed(without(argv, typed))
         from gm_jax.runtime import set_up
 
         set_up()
         from gm_jax.experiment import field_paths
         from gm_jax.experiment_file import load
 
-        default = load(experiment)
-        options = ["run", "sweep", *(path.replace("_", "-") for path in field_paths(default))]
+        default = load(typed)
+        fields: dict[str, Any] = {
+            p: functools.reduce(getattr, p.split("."), default) for p in field_paths(default)
+        }
+        fields |= {"run": None, "sweep": (), "jobs": None}
+        options = {name.replace("_", "-"): value for name, value in fields.items()}
 
         @dataclasses.dataclass(frozen=True)
         class TrainExperiment(cls):  # type: ignore[misc, valid-type]
@@ -65,11 +72,10 @@ class Train(Command):
             experiment: Annotated[type(default), tyro.conf.arg(name="")] = default  # type: ignore
 
         def parse_one(args: Sequence[str]) -> Any:
-            prog = f"gm-jax {name} {experiment}"
-            return parse(TrainExperiment, args, prog, default.name, options)
+            return parse(TrainExperiment, args, f"gm-jax {name} {typed}", options, default.name)
 
         one = parse_one(rest)
-        return one if one.sweep is None else plan_sweep(parse_one, rest, one.sweep)
+        return Sweep(plan(typed, default, parse_one, rest, sweeps), jobs) if sweeps else one
 
     def act(self) -> int:
         """Trains (or resumes), evaluates, paints."""
@@ -101,6 +107,58 @@ class Train(Command):
         say("pictures", f"in {folder}: {' · '.join(names)}")
         say("next", next_commands(run))
         return 0
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainHelp(Command):
+    """What `gm-jax train` says of itself where no experiment is named."""
+
+    uses_jax: ClassVar[bool] = False
+
+    def act(self) -> int:
+        """Prints it."""
+        print(
+            "usage: gm-jax train EXPERIMENT [--run DIR] [--sweep FIELD=A,B] [--jobs N] "
+            "[--FIELD VALUE]\n\n"
+            f"{Train.__doc__}\n"
+            "gm-jax train EXPERIMENT --help lists all fields it has."
+        )
+        return 0
+
+
+def find_experiment(argv: Sequence[str]) -> str | None:
+    """What was typed as the experiment, be it behind options; None where nothing was.
+
+    Behind options it is the first word that names one, or else the first that no option stands
+    before.
+    """
+    words = [
+        (before, word)
+        for before, word in zip(["", *argv], argv, strict=False)
+        if not word.startswith("-") and before not in ("--run", "--sweep", "--jobs")
+    ]
+    if not words or argv[0] == words[0][1]:
+        return words[0][1] if words else None
+    from gm_jax.experiment_file import resolve
+
+    def is_experiment(word: str) -> bool:
+        if Path(word).is_file() and not word.endswith(".py"):
+            return False
+        try:
+            resolve(word)
+        except UserError:
+            return False
+        return True
+
+    alone = (word for before, word in words if not before.startswith("-"))
+    return next((word for _, word in words if is_experiment(word)), next(alone, None))
+
+
+def without(argv: Sequence[str], typed: str) -> list[str]:
+    """What was typed besides the experiment."""
+    rest = list(argv)
+    rest.remove(typed)
+    return rest
 
 
 def check_test_split(experiment: "Experiment") -> None:

@@ -10,6 +10,7 @@ import jax
 
 from gm_jax.experiment import Experiment
 from gm_jax.model import TrainState
+from gm_jax.standard_streams import forgiving_streams
 from gm_jax.training.callbacks import Callback, listening
 from gm_jax.training.checkpoint import Checkpoints, Saved
 from gm_jax.training.folder import RunFolder, locked
@@ -61,6 +62,7 @@ def train(experiment: Experiment, folder: Path, callbacks: Sequence[Callback] = 
     run.check(experiment)
     task = open_task(experiment)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(forgiving_streams())
         stack.enter_context(locked(folder))
         checkpoints = Checkpoints(run.checkpoints, training.monitor_mode)
         saved = task.start(checkpoints)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+_LEAST_BAR, _MOST_BAR = 10, 40  # characters of the bar; none is drawn where there are fewer
+
 
 class Bar(Protocol):
     """What the loop tells of its progress."""
@@ -42,7 +44,7 @@ class _RichBar:
         self._progress, self._task = progress, task
 
     def advance(self, to_step: int, metrics: Mapping[str, float]) -> None:
-        self._progress.update(self._task, completed=to_step, figures=describe(metrics))
+        self._progress.update(self._task, completed=to_step, figures=dict(metrics))
 
     def print(self, line: str) -> None:
         self._progress.console.print(line, markup=False, highlight=False)
@@ -98,22 +100,47 @@ def progress(
     if console is None and not sys.stdout.isatty():
         yield _PlainLines(num_steps, start_step, description, unit)
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
-    from rich.progress import TimeRemainingColumn as TimeLeft
+    from rich.progress import Progress, ProgressColumn
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
     from rich.text import Text
 
-    class Speed(ProgressColumn):
-        def render(self, task: Any) -> Text:
-            return Text(f"{task.speed:.1f} {unit}s/s" if task.speed else "compiling")
+    class Line(ProgressColumn):
+        def render(self, task: Any) -> Table:
+            left = "-:--" if task.time_remaining is None else clock(task.time_remaining)
+            parts = fitted(
+                task.description,
+                f"{task.completed:.0f}/{task.total:.0f}",
+                f"{task.speed:.1f} {unit}s/s" if task.speed else "compiling",
+                task.fields["figures"],
+                left,
+                bar.console.width,
+            )
+            room = bar.console.width - len(" ".join(parts)) - 1
+            line = Table.grid(padding=(0, 1))
+            if room < _LEAST_BAR:
+                line.add_row(Text(" ".join(parts), no_wrap=True, overflow="crop"))
+            else:
+                drawn = ProgressBar(task.total, task.completed, width=min(room, _MOST_BAR))
+                line.add_row(Text(parts[0]), drawn, Text(" ".join(parts[1:]), no_wrap=True))
+            return line
 
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        Speed(),
-        TextColumn("{task.fields[figures]}", markup=False),
-        TimeLeft(compact=True),
-    )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task(description, total=num_steps, completed=start_step, figures="")
+    with Progress(Line(), console=console) as bar:
+        task = bar.add_task(description, total=num_steps, completed=start_step, figures={})
         yield _RichBar(bar, task)
+
+
+def fitted(
+    what: str, steps: str, speed: str, figures: Mapping[str, float], left: str, width: int
+) -> list[str]:
+    """The parts of a line that fit into `width` characters: the figures give way first."""
+    names = list(figures)
+    kept = [describe({name: figures[name] for name in names[:n]}) for n in range(len(names), 0, -1)]
+    for parts in [
+        *([what, steps, speed, shown, left] for shown in kept),
+        [what, steps, speed, left],
+        [what, steps, left],
+    ]:
+        if len(" ".join(parts)) <= width:
+            return parts
+    return [steps, left]

@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -42,6 +43,17 @@ def by_phase(records: list[dict[str, Any]]) -> dict[str, dict[str, np.ndarray]]:
         for name in [n for n in names if n not in ("step", "phase", "time")]:
             found[phase][name] = np.array([float(line.get(name, "nan")) for line in lines])
     return found
+
+
+def cpu_seconds(records: Sequence[Mapping[str, Any]]) -> float:
+    """Processor time that a record tells of, all parts of a run that was resumed together."""
+    total, last = 0.0, 0.0
+    for record in records:
+        now = record["time"].get("cpu_seconds", 0.0)  # none in early records
+        if now < last:  # another process went on, and counts from its own start
+            total += last
+        last = now
+    return total + last
 
 
 class Records:

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -9,8 +10,10 @@ from typing import Any
 class StopRequest:
     """A context in which the first SIGINT or SIGTERM only sets `signum`; a second one acts."""
 
-    def __init__(self) -> None:
+    def __init__(self, then: Callable[[int], None] | None = None):
+        """`then` is called with the signal's number after it was noted."""
         self.signum: int | None = None
+        self._then = then
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> "StopRequest":
@@ -26,3 +29,5 @@ class StopRequest:
     def _note(self, signum: int, frame: FrameType | None) -> None:
         self.signum = signum
         signal.signal(signum, self._previous[signum])
+        if self._then is not None:
+            self._then(signum)

@@ -1,14 +1,13 @@
-"""The entry point: which command is meant, and what is said where it fails."""
+"""Which command is meant by what was typed."""
 
+import dataclasses
 import difflib
-import sys
-from collections.abc import Sequence
+from typing import ClassVar
 
 from gm_jax.cli.animate import Animate
 from gm_jax.cli.command import Command
 from gm_jax.cli.data import Data
 from gm_jax.cli.evaluate import Evaluate
-from gm_jax.cli.failures import describe_os_error, known_failure
 from gm_jax.cli.forecast import Forecast
 from gm_jax.cli.inpaint import Inpaint
 from gm_jax.cli.interpolate import Interpolate
@@ -32,34 +31,34 @@ COMMANDS: dict[str, type[Command]] = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Entry point: exits 0, or 2 with one line on stderr for a user's error."""
-    try:
-        code = dispatch(list(sys.argv[1:] if argv is None else argv))
-    except UserError as error:
-        code = fail(error.shell_line())
-    except OSError as error:
-        code = fail(describe_os_error(error))
-    except KeyboardInterrupt:
-        code = 130
-    except Exception as error:
-        known = known_failure(error)
-        if known is None:
-            raise
-        code = fail(known)
-    sys.exit(code)
+@dataclasses.dataclass(frozen=True)
+class Tell(Command):
+    """Say something."""
 
+    text: str
 
-def dispatch(argv: list[str]) -> int:
-    """Runs one command line; returns the exit code."""
-    if not argv or argv[0] in ("-h", "--help"):
-        print(overview())
+    uses_jax: ClassVar[bool] = False
+
+    def act(self) -> int:
+        """Prints it."""
+        print(self.text)
         return 0
-    if argv[0] == "--version":
+
+
+def read(argv: list[str]) -> Command:
+    """The command of a command line, with what it needs imported.
+
+    Raises:
+      UserError: for a command that there is not, or options that do not fit.
+    """
+    if argv[:1] == ["help"]:
+        argv = [*argv[1:], "--help"]
+    if not argv or argv[0] in ("-h", "--help"):
+        return Tell(overview())
+    if argv[0] in ("--version", "version"):
         from gm_jax import __version__
 
-        print(f"gm_jax {__version__}")
-        return 0
+        return Tell(f"gm_jax {__version__}")
     name, rest = argv[0], argv[1:]
     if name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS, 1)
@@ -70,11 +69,12 @@ def dispatch(argv: list[str]) -> int:
         from gm_jax.runtime import set_up
 
         set_up()
-    return command.act()
+        import gm_jax.run  # noqa: F401  what commands import takes seconds: none has begun yet
+    return command
 
 
 def overview() -> str:
-    """The page of `gm-jax --help`."""
+    """The page of `gm-jax help`."""
     lines = ["usage: gm-jax COMMAND [options]", ""]
     for name, command in COMMANDS.items():
         first = (command.__doc__ or "").strip().splitlines()[0]
@@ -82,13 +82,7 @@ def overview() -> str:
     lines += [
         "",
         "example: gm-jax train digits/vae --model.latent-dim 8",
-        "gm-jax COMMAND --help shows a command's options;",
-        "gm-jax train EXPERIMENT --help shows every field of an experiment.",
+        "gm-jax help COMMAND shows a command's options;",
+        "gm-jax help train EXPERIMENT shows every field of an experiment.",
     ]
     return "\n".join(lines)
-
-
-def fail(message: str) -> int:
-    """Prints one line on stderr; returns exit code 2."""
-    print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)
-    return 2
