@@ -81,11 +81,18 @@ _SAMPLING_FIELDS = {
 # Fields that came later, with the value that behaves as the code did before they came.
 _AS_BEFORE: dict[str, dict[str, Any]] = {
     "gm_jax:Optimizer": {"ema_warmup": False},
+    "gm_jax.models:Bayes": {"shrink_to": "data"},
     "gm_jax.models:CGAN": {"average_statistics": False},
     "gm_jax.models:DCGAN": {"average_statistics": False},
     "gm_jax.models:DDPM": {"decoder_scale": "beta"},
     "gm_jax.models:DiffusionSampling": {"grid": "trailing", "begin": 1.0},
     "gm_jax.models:GAN": {"average_statistics": False},
+    "gm_jax.models:GMM": {
+        "starts": 1,
+        "lloyd_steps": 0,
+        "revival_steps": 0,
+        "shrink_to": "data",
+    },
     "gm_jax.models:PixelCNN": {"residual_rows": False, "visible_fan_in": False},
     "gm_jax.nets:UNet": {"middle_attention": True},
 }

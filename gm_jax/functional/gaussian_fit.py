@@ -24,15 +24,17 @@ def fit_scales(
     covariance: CovarianceName,
     variance_floor: float,
     shrinkage: float,
+    own_prior: bool = False,
 ) -> Array:
     """Scales of K Gaussians that share a class, for each class.
 
       Sigma_k = (pi_k S_k + lambda T) / (pi_k + lambda) + floor I
 
     with pi_k the share of the examples (of its class) that are the Gaussian's, S_k their covariance
-    and T the diagonal matrix of the variances of all examples of all classes: the mode under a
-    conjugate prior that weighs as much as the share lambda of the class's examples (Fraley &
-    Raftery 2007, "Bayesian regularization for normal mixture estimation"). A Gaussian of no
+    and T the diagonal matrix of the variances of all examples, of the class or of all classes: the
+    mode under a conjugate prior that weighs as much as the share lambda of the class's examples
+    (Fraley & Raftery 2007, "Bayesian regularization for normal mixture estimation"). EM does not
+    move T, as how a class's examples are shared out is nothing to their variances. A Gaussian of no
     examples gets T.
 
     Args:
@@ -40,6 +42,7 @@ def fit_scales(
       covariance: "tied" ties the K Gaussians of a class to one covariance.
       variance_floor: added to all variances.
       shrinkage: lambda, at least 0.
+      own_prior: whether T is of the class's examples; of a class without any it is of all.
 
     Returns:
       [C, K, D, D] (full), [C, 1, D, D] (tied) or [C, K, D] (diagonal); NaN where a covariance is
@@ -54,13 +57,17 @@ def fit_scales(
     prior = shrinkage + _LEAST_PRIOR
     weight = count / per_class + prior  # [C, K or 1]
     _, variance = pooled_mean_and_variance(statistics)  # [D]
+    variance = jnp.broadcast_to(variance, (total.shape[0], variance.shape[0]))  # [C, D]
+    if own_prior:
+        _, own = jax.vmap(pooled_mean_and_variance)(statistics)
+        variance = jnp.where(total > 0, own, variance)
 
     def spread(x: Array) -> Array:
         return x.reshape(x.shape + (1,) * (scatter.ndim - x.ndim))
 
     fitted = scatter / spread(per_class * weight)
-    added = prior * variance[None, None] / weight[..., None] + variance_floor  # [C, K or 1, D]
+    added = prior * variance[:, None] / weight[..., None] + variance_floor  # [C, K or 1, D]
     if diagonal:
         return scale_of_covariance(fitted + added, diagonal)
-    eye = jnp.eye(variance.shape[0], dtype=variance.dtype)
+    eye = jnp.eye(variance.shape[-1], dtype=variance.dtype)
     return scale_of_covariance(fitted + added[..., None] * eye[None, None], diagonal)

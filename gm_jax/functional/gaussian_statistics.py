@@ -78,6 +78,37 @@ def scale_statistics(statistics: GaussianStatistics, factor: Array | float) -> G
     )
 
 
+def split_heaviest(statistics: GaussianStatistics, empty: Array) -> GaussianStatistics:
+    """Gives a Gaussian of few points half of those of the heaviest one: of K, [K] to [K].
+
+    The heaviest is cut across its axis w of the widest coordinate j, w = S_j / sqrt(S_jj) of its
+    covariance S: the halves' means lie at m +- c w, and their covariances are S - c^2 w w^T with
+    c^2 = 1/2, so that together they have the heaviest's mean and covariance. The few points that
+    the Gaussian had count with the halves, but neither move nor widen them.
+
+    Args:
+      statistics: of K Gaussians, at least 2.
+      empty: index of the one of few points.
+    """
+    count, mean, scatter = statistics
+    heavy = jnp.argmax(jnp.where(jnp.arange(count.shape[0]) == empty, -1.0, count))
+    covariance = scatter[heavy] / _or_one(count[heavy])
+    diagonal = covariance if statistics.diagonal else jnp.diagonal(covariance)
+    widest = diagonal.argmax()
+    deviation = jnp.sqrt(jnp.where(diagonal[widest] > 0, diagonal[widest], 1.0))
+    column = diagonal * (jnp.arange(diagonal.shape[0]) == widest)
+    w = (column if statistics.diagonal else covariance[:, widest]) / deviation
+    half = 0.5 * (count[heavy] + count[empty])
+    narrowed = half * (covariance - 0.5 * _square(w, statistics.diagonal))
+    pair = jnp.stack([heavy, empty])
+    step = jnp.sqrt(0.5) * jnp.stack([-w, w])
+    return GaussianStatistics(
+        count.at[pair].set(half),
+        mean.at[pair].set(mean[heavy][None] + step),
+        scatter.at[pair].set(narrowed[None]),
+    )
+
+
 def pooled_mean_and_variance(statistics: GaussianStatistics) -> tuple[Array, Array]:
     """Mean and variance, [D] each, of the points of all Gaussians together."""
     num_dims = statistics.mean.shape[-1]

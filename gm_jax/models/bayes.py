@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.functional.gaussian_fit import fit_scales, shares
+from gm_jax.functional.gaussian_fit import shares
 from gm_jax.functional.gaussian_statistics import GaussianStatistics, pooled_mean_and_variance
 from gm_jax.labels import num_labels
 from gm_jax.model import Array, Batch, Metrics, TrainState, create_state
@@ -85,5 +85,5 @@ class Bayes(GaussianClasses):
             "class_weights": shares(statistics.counts[:, 0]),
             "weights": shares(statistics.counts),
             "means": jnp.where(seen, statistics.mean, mean[None, None]),
-            "scales": fit_scales(grouped, self.covariance, self.variance_floor, self.shrinkage),
+            "scales": self._fit_scales(grouped),
         }

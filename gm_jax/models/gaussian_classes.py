@@ -15,7 +15,7 @@ deviations [C, K, D]; where Gaussians share one, that axis has length 1. Nothing
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -33,6 +33,7 @@ from gm_jax.functional.gaussian import (
     multivariate_gaussian_log_prob,
     multivariate_gaussian_sample,
 )
+from gm_jax.functional.gaussian_fit import fit_scales
 from gm_jax.functional.gaussian_statistics import (
     GaussianStatistics,
     empty_statistics,
@@ -61,8 +62,10 @@ class GaussianClasses(Family):
     variance_floor: float = 1e-6
     """Added to every variance (of values on [0, 1], where the data are images)."""
     shrinkage: float = 0.0
-    """Weight of the prior, whose covariance is the diagonal of that of all data, against 1 for the
-    examples of a class."""
+    """Weight of the prior, whose covariance is diagonal, against 1 for the examples of a class."""
+    shrink_to: Literal["class", "data"] = "class"
+    """Whose variances the prior has: those of the class's own examples, or those of all data, which
+    widen what hardly varies within a class."""
 
     monitor: ClassVar[str] = "neg_log_prob"
     takes_points: ClassVar[bool] = True
@@ -160,6 +163,13 @@ class GaussianClasses(Family):
             "means": jnp.zeros((num_classes, num_components, d)),
             "scales": jnp.tile(scale, (num_classes, k, *[1] * scale.ndim)),
         }
+
+    def _fit_scales(self, statistics: GaussianStatistics) -> Array:
+        """Scales of the Gaussians of each class, [C, K or 1, ...]."""
+        own_prior = self.shrink_to == "class"
+        return fit_scales(
+            statistics, self.covariance, self.variance_floor, self.shrinkage, own_prior
+        )
 
     def _values(self, rngs: Rngs, image: Array, spec: DataSpec) -> Array:
         """What is modelled: points, or dequantized levels in [0, 1), float32 [B, D]."""

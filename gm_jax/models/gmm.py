@@ -16,12 +16,13 @@ Two ways to go through the data:
 
     s <- (1 - eta) s + eta s_batch          eta = (t + 2)^-step_exponent
 
-The start comes from the first batch: means by k-means++, equal weights, and one spherical
-covariance, the mean variance of the values.
+The start comes from the first batch: means by k-means, the best of several starts; equal weights;
+and for each class one spherical covariance, the mean variance of the values within its clusters.
 
-A Gaussian that no example belongs to keeps its mean, while its covariance becomes the diagonal of
-that of all data, so that it can take examples again; its weight is 1e-7, never 0. A class of which
-an M-step saw no example keeps its mixture.
+A Gaussian that loses its examples in the first M-steps takes half of the heaviest one's. Later, one
+that no example belongs to keeps its mean, while its covariance becomes that of the prior, so that
+it can take examples again; its weight is 1e-7, never 0. A class of which an M-step saw no example
+keeps its mixture.
 """
 
 import dataclasses
@@ -31,18 +32,22 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import ConfigError, check_positive
-from gm_jax.functional.gaussian_fit import fit_scales, shares
+from gm_jax.errors import ConfigError, check_not_negative, check_positive
+from gm_jax.functional.gaussian_fit import shares
 from gm_jax.functional.gaussian_statistics import (
     GaussianStatistics,
     merge_statistics,
     scale_statistics,
+    split_heaviest,
 )
-from gm_jax.functional.kmeans import kmeans_plus_plus
+from gm_jax.functional.kmeans import kmeans
 from gm_jax.labels import num_labels
 from gm_jax.model import Array, Batch, Metrics, TrainState, create_state
 from gm_jax.models.gaussian_classes import GaussianClasses, Params
 from gm_jax.rng import Rngs
+
+# Share of a mixture, in units of an equal one, below which a Gaussian has lost its examples.
+_LOST = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,10 +64,18 @@ class GMM(GaussianClasses):
     """Batches that make one M-step (batch): those of an epoch, for EM as it is known."""
     step_exponent: float = 0.7
     """Of the step size (stepwise), in (0.5, 1]: small ones forget the start sooner."""
+    starts: int = 10
+    """Starts by k-means++, of which that with the least distances to its means is kept."""
+    lloyd_steps: int = 10
+    """Steps of k-means from each start (0: none, and the first covariance is that of all data)."""
+    revival_steps: int = 10
+    """M-steps in which a Gaussian of less than a tenth of an equal share takes half of the heaviest
+    one's examples; the likelihood may fall there."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_positive(self, "num_components", "accumulate_steps", "step_exponent")
+        check_positive(self, "num_components", "accumulate_steps", "step_exponent", "starts")
+        check_not_negative(self, "lloyd_steps", "revival_steps")
         if not 0.5 < self.step_exponent <= 1:
             raise ConfigError(f"GMM.step_exponent must be in (0.5, 1], not {self.step_exponent}")
         if self.algorithm == "stepwise" and self.accumulate_steps != 1:
@@ -126,13 +139,13 @@ class GMM(GaussianClasses):
         old: GaussianStatistics = state.model_state["statistics"]
         if self.algorithm == "stepwise":
             statistics, log_prob = self._step_statistics(state.step, old, params, x, label)
-            new_params = self._maximize(statistics, params)
+            statistics, new_params = self._maximize(state.step, statistics, params)
         else:
             statistics, log_prob = self._add_statistics(state.step, old, params, x, label)
-            new_params = jax.lax.cond(
+            statistics, new_params = jax.lax.cond(
                 (state.step + 1) % self.accumulate_steps == 0,
-                lambda: self._maximize(statistics, params),
-                lambda: params,
+                lambda: self._maximize(state.step, statistics, params),
+                lambda: (statistics, params),
             )
         scales = new_params["scales"]
         deviations = scales if scales.ndim == 3 else jnp.diagonal(scales, axis1=-2, axis2=-1)
@@ -150,15 +163,19 @@ class GMM(GaussianClasses):
         """Means among the examples of each class in the batch, or among all where it has none."""
         num_classes = params["means"].shape[0]
 
-        def seeds(y: Array) -> Array:  # [K, D]
+        def clusters(y: Array) -> tuple[Array, Array]:  # [K, D], []
             mine = (label == y).astype(x.dtype)
-            return kmeans_plus_plus(jax.random.fold_in(key, y), x, mine, self.num_components)
+            start = jax.random.fold_in(key, y)
+            return kmeans(start, x, mine, self.num_components, self.lloyd_steps, self.starts)
 
-        spread = jnp.sqrt(x.var(0).mean() + self.variance_floor)
+        means, cost = jax.lax.map(clusters, jnp.arange(num_classes))
+        variance = cost / x.shape[1] if self.lloyd_steps else x.var(0).mean()[None]
+        spread = jnp.sqrt(variance + self.variance_floor)
+        scales = params["scales"]  # of unit Gaussians, as `init` made them
         return {
             **params,
-            "means": jax.lax.map(seeds, jnp.arange(num_classes)),
-            "scales": spread * params["scales"],  # of unit Gaussians, as `init` made them
+            "means": means,
+            "scales": spread.reshape(-1, *[1] * (scales.ndim - 1)) * scales,
         }
 
     def _add_statistics(
@@ -202,16 +219,35 @@ class GMM(GaussianClasses):
 
         return self._collect(statistics, x, label, responsibilities)
 
-    def _maximize(self, statistics: GaussianStatistics, params: Params) -> Params:
-        """The M-step."""
+    def _maximize(
+        self, step: Array, statistics: GaussianStatistics, params: Params
+    ) -> tuple[GaussianStatistics, Params]:
+        """The M-step, and what it was made of: the statistics, or those after a revival."""
         seen = statistics.counts.sum(-1) > 0  # [C]
+        if self.revival_steps and self.num_components > 1:
+            due = step < self.revival_steps * self.accumulate_steps
+            statistics = jax.lax.cond(
+                due, lambda: jax.lax.map(_revive, statistics), lambda: statistics
+            )
         new = {
             "weights": shares(statistics.counts),
             "means": statistics.mean,
-            "scales": fit_scales(statistics, self.covariance, self.variance_floor, self.shrinkage),
+            "scales": self._fit_scales(statistics),
         }
         kept = {
             name: jnp.where(seen.reshape(-1, *[1] * (value.ndim - 1)), value, params[name])
             for name, value in new.items()
         }
-        return {"class_weights": shares(statistics.counts.sum(-1)), **kept}
+        return statistics, {"class_weights": shares(statistics.counts.sum(-1)), **kept}
+
+
+def _revive(statistics: GaussianStatistics) -> GaussianStatistics:
+    """Of the K Gaussians of a class: each that lost its examples takes half of the heaviest's."""
+
+    def look(k: Array, statistics: GaussianStatistics) -> GaussianStatistics:
+        count = statistics.counts
+        lost = count[k] < _LOST * count.mean()
+        return jax.lax.cond(lost, lambda: split_heaviest(statistics, k), lambda: statistics)
+
+    result: GaussianStatistics = jax.lax.fori_loop(0, statistics.counts.shape[0], look, statistics)
+    return result

@@ -11,6 +11,7 @@ from gm_jax.functional.gaussian_statistics import (
     merge_statistics,
     pooled_mean_and_variance,
     scale_statistics,
+    split_heaviest,
     weighted_statistics,
 )
 
@@ -113,3 +114,35 @@ def test_a_gaussian_of_nothing_has_the_variances_of_all():
     share = shares(statistics.counts)[0]
     assert 0 < share[1] < 1e-6
     np.testing.assert_allclose(share.sum(), 1.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("diagonal", [False, True])
+def test_the_halves_of_the_heaviest_together_are_what_it_was(diagonal):
+    weights = np.concatenate([WEIGHTS, np.full((60, 1), 1e-9)], 1) * [1.0, 2.0, 1.0]
+    before = statistics_of(X, weights, diagonal)
+    after = split_heaviest(before, jnp.asarray(2))
+    first, heavy, second = (jax.tree.map(lambda s, k=k: s[k], after) for k in range(3))
+    chex.assert_trees_all_equal(first, jax.tree.map(lambda s: s[0], before))
+    np.testing.assert_allclose(heavy.counts, second.counts)
+    np.testing.assert_allclose(after.counts.sum(), before.counts.sum(), rtol=1e-6)
+    chex.assert_trees_all_close(
+        merge_statistics(heavy, second), jax.tree.map(lambda s: s[1], before), rtol=1e-4, atol=1e-6
+    )
+    apart = np.abs(np.asarray(heavy.mean - second.mean, np.float64))
+    deviations = X.std(0)
+    np.testing.assert_allclose(apart[2], np.sqrt(2) * deviations[2], rtol=0.2)  # the widest
+    scatter = np.asarray(second.scatter, np.float64)
+    assert (scatter if diagonal else np.linalg.eigvalsh(scatter)).min() > 0
+
+
+def test_the_prior_is_that_of_the_class_or_of_all():
+    two = jax.tree.map(
+        lambda a, b: jnp.stack([a, b]), *(statistics_of(x, WEIGHTS) for x in (X, 3 * X))
+    )
+    own, all_data = (
+        np.asarray(fit_scales(two, "full", 1e-12, 1e7, own_prior)) for own_prior in (True, False)
+    )
+    np.testing.assert_allclose(own[1], 3 * own[0], rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(all_data[1], all_data[0], rtol=1e-3, atol=1e-6)
+    _, variance = pooled_mean_and_variance(two)
+    np.testing.assert_allclose(np.diagonal(all_data[0, 0]) ** 2, variance, rtol=1e-3)

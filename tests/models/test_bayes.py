@@ -52,19 +52,22 @@ def seen(batch, step=0):
     return np.asarray(x, np.float64).reshape(len(x), -1)
 
 
-@pytest.mark.parametrize("covariance", ["full", "diagonal", "tied"])
-def test_posterior_and_likelihood_are_those_of_the_estimates(digits, covariance):
+@pytest.mark.parametrize(
+    ("covariance", "shrink_to"),
+    [("full", "data"), ("full", "class"), ("diagonal", "class"), ("tied", "data")],
+)
+def test_posterior_and_likelihood_are_those_of_the_estimates(digits, covariance, shrink_to):
     train, test = digits
-    model = Bayes(covariance=covariance, variance_floor=1e-3, shrinkage=0.1)
+    model = Bayes(covariance=covariance, variance_floor=1e-3, shrinkage=0.1, shrink_to=shrink_to)
     state = fit(model, [train])
     x, labels = seen(train), train["label"]
-    target = np.diag(x.var(0))
     classes = [x[labels == y] for y in range(10)]
+    targets = [np.diag((c if shrink_to == "class" else x).var(0)) for c in classes]
     own = [np.cov(c.T, ddof=0) for c in classes]
     shares = np.bincount(labels) / TRAIN
     if covariance == "tied":
         own = [sum(s * c for s, c in zip(shares, own, strict=True))] * 10
-    own = [(c + 0.1 * target) / 1.1 + 1e-3 * np.eye(64) for c in own]
+    own = [(c + 0.1 * t) / 1.1 + 1e-3 * np.eye(64) for c, t in zip(own, targets, strict=True)]
     if covariance == "diagonal":
         own = [np.diag(np.diag(c)) for c in own]
     z = (test["image"].reshape(-1, 64) + 0.5) / 17
