@@ -3,7 +3,13 @@
   -ELBO(x) = -E_q(z|x)[log p(x|z)] + KL(q(z|x) || N(0, I))     nats, summed over pixels and latents
 
 with beta (Higgins et al. 2017), KL warm-up (Sonderby et al. 2016), free bits (Kingma et al. 2016)
-and the importance-weighted bound (Burda et al. 2016, arXiv:1509.00519).
+and the importance-weighted bound (Burda et al. 2016, arXiv:1509.00519), which may be the loss too:
+
+  -L_K(x) = -E_{z_1..z_K ~ q(z|x)}[log 1/K sum_k w_k],   w_k = p(x|z_k) p(z_k) / q(z_k|x)
+
+whose mean gradients are drawn as they come, or doubly reparameterized (Tucker et al. 2018,
+arXiv:1810.04152): functional/doubly_reparameterized.py. While the KL warms up, w_k has beta as the
+power of p(z_k) / q(z_k|x).
 
 Reductions: every term is a sum over the values of one image and a mean over the batch, so that
 neither the loss nor its balance changes with the batch size.
@@ -16,9 +22,10 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import check_not_negative, check_positive
+from gm_jax.errors import ConfigError, check_not_negative, check_positive
 from gm_jax.functional.dequantization import from_unit, to_unit
 from gm_jax.functional.divergences import kl_diag_gaussian_standard
+from gm_jax.functional.doubly_reparameterized import doubly_reparameterized
 from gm_jax.functional.dtypes import DTYPES
 from gm_jax.functional.latents import truncated_normal
 from gm_jax.functional.likelihoods import (
@@ -29,7 +36,8 @@ from gm_jax.functional.likelihoods import (
 )
 from gm_jax.functional.observation import Observation, ObservationName, observation
 from gm_jax.labels import refuse_condition
-from gm_jax.metrics.image import mse
+from gm_jax.metrics.image import bce, mse, psnr
+from gm_jax.metrics.ssim import SSIM_WINDOW, ssim
 from gm_jax.model import (
     Array,
     Batch,
@@ -67,6 +75,11 @@ class VAE(Family):
     """Steps over which beta grows linearly from 0."""
     free_bits: float = 0.0
     """Nats of KL per latent (batch mean) that cost the loss nothing."""
+    train_samples: int = 1
+    """K, latents for each image in the loss: 1 is the ELBO, more the importance-weighted bound."""
+    gradient: Literal["standard", "dreg"] = "standard"
+    """Of the encoder: of the loss as it is drawn, or doubly reparameterized, which is less noisy;
+    the KL is then drawn too, not its closed form."""
     sampling: LatentSampling = LatentSampling()
     """How images are drawn."""
     optimizer: Optimizer = Optimizer()
@@ -77,17 +90,36 @@ class VAE(Family):
     monitor: ClassVar[str] = "neg_elbo"
 
     def __post_init__(self) -> None:
-        check_positive(self, "latent_dim", "scale")
+        check_positive(self, "latent_dim", "scale", "train_samples")
         check_not_negative(self, "beta", "warmup_steps", "free_bits")
+        if self.train_samples > 1 and self.beta != 1:
+            raise ConfigError(
+                f"VAE.beta {self.beta:g} does not go with train_samples {self.train_samples}: the "
+                "importance-weighted bound has beta 1 (warmup_steps may grow it from 0)"
+            )
+        if self.free_bits and self._weighted:
+            raise ConfigError(
+                f"VAE.free_bits {self.free_bits:g} needs the KL's closed form: leave train_samples "
+                "1 and gradient standard"
+            )
 
     def quick(self) -> "VAE":
         return dataclasses.replace(
-            self, coder=self.coder.quick(), latent_dim=min(self.latent_dim, 4)
+            self,
+            coder=self.coder.quick(),
+            latent_dim=min(self.latent_dim, 4),
+            train_samples=min(self.train_samples, 2),
         )
 
     def figure_kinds(self, spec: DataSpec) -> dict[str, FigureKind]:
         kind = self._observation.kind(spec.num_levels)
-        return {"neg_elbo": kind, "bits_per_dim": kind, "neg_log_prob": kind}
+        names = ("neg_elbo", "neg_iwae", "bits_per_dim", "neg_log_prob")
+        return dict.fromkeys(names, kind)
+
+    @property
+    def _weighted(self) -> bool:
+        """Whether the loss is made of log-weights."""
+        return self.train_samples > 1 or self.gradient == "dreg"
 
     @property
     def _observation(self) -> Observation:
@@ -99,37 +131,58 @@ class VAE(Family):
         return create_state(rngs, spec, params, self.optimizer)
 
     def update(self, state: TrainState, batch: Batch, rngs: Rngs) -> tuple[TrainState, Metrics]:
+        """A step down the loss; mse and psnr are those of decoded draws, one for each image."""
+        spec, image = state.spec, batch["image"]
         beta = self.beta * self._warmup(state.step)
 
         def loss_fn(params: Any) -> tuple[Array, tuple[Metrics, Any]]:
-            log_px_z, kl = self._elbo_terms(params, batch["image"], rngs, state.spec)
-            # max over batch means per latent: a latent pays only beyond its free nats.
-            kl_paid = jnp.maximum(kl.mean(0), self.free_bits).sum()
-            loss = -log_px_z.mean() + beta * kl_paid
+            if self._weighted:
+                bound, log_px_z, kl, outputs = self._weighted_terms(params, image, rngs, spec, beta)
+                loss = -bound.mean()
+            else:
+                log_px_z, kl, outputs = self._elbo_terms(params, image, rngs, spec)
+                # max over batch means per latent: a latent pays only beyond its free nats.
+                kl_paid = jnp.maximum(kl.mean(0), self.free_bits).sum()
+                loss = -log_px_z.mean() + beta * kl_paid
             kl_mean = kl.sum(1).mean()
+            x, y = to_unit(image, spec.num_levels), self._observation.mean(outputs, spec.num_levels)
             metrics = {
                 "neg_elbo": -log_px_z.mean() + kl_mean,
                 "reconstruction": -log_px_z.mean(),
                 "kl": kl_mean,
+                "mse": mse(y, x).mean(),
+                "psnr": psnr(y, x).mean(),
             }
             return loss, (metrics, state.model_state)
 
         return gradient_update(state, loss_fn, self.optimizer)
 
     def evaluate(self, state: TrainState, batch: Batch, rngs: Rngs) -> dict[str, Array]:
-        """neg_elbo, reconstruction and kl in nats; bits_per_dim (no surrogates); mse on [0, 1]."""
+        """neg_elbo, reconstruction and kl in nats; bits_per_dim (no surrogates).
+
+        Of the mean code's mean image, on [0, 1]: mse; bce, the cross-entropy, as a mean over the
+        values; psnr in dB; ssim of images that its window of 11 pixels fits into. Where several
+        latents are trained with, neg_iwae is the bound of as many.
+        """
         spec = state.spec
-        log_px_z, kl_terms = self._elbo_terms(state.eval_params, batch["image"], rngs, spec)
+        log_px_z, kl_terms, _ = self._elbo_terms(state.eval_params, batch["image"], rngs, spec)
         kl = kl_terms.sum(1)  # [B]
         mean, _ = self._posterior(state.eval_params, batch["image"], spec)
         outputs = self._decode(state.eval_params, mean, spec)
         x = to_unit(batch["image"], spec.num_levels)
+        y = self._observation.mean(outputs, spec.num_levels)
         figures = {
             "neg_elbo": kl - log_px_z,
             "reconstruction": -log_px_z,
             "kl": kl,
-            "mse": mse(self._observation.mean(outputs, spec.num_levels), x),
+            "mse": mse(y, x),
+            "bce": bce(y, x),
+            "psnr": psnr(y, x),
         }
+        if min(spec.shape[:2]) >= SSIM_WINDOW:
+            figures["ssim"] = ssim(y, x)
+        if self.train_samples > 1:
+            figures["neg_iwae"] = -self.log_prob(state, batch, rngs, self.train_samples)
         if self._observation.kind(spec.num_levels) == "bound":
             figures["bits_per_dim"] = nats_to_bits_per_dim(kl - log_px_z, spec.num_dims)
         return figures
@@ -145,8 +198,7 @@ class VAE(Family):
             z = mean + jnp.exp(log_scale) * noise
             outputs = self._decode(state.eval_params, z, spec)
             log_px_z = self._observation.log_prob(observe_key, outputs, image, spec.num_levels)
-            log_pz = sum_per_example(gaussian_log_prob(z, jnp.zeros(()), jnp.zeros(())))
-            return log_px_z + log_pz - sum_per_example(gaussian_log_prob(z, mean, log_scale))
+            return log_px_z + _log_prior_ratio(z, mean, log_scale)
 
         log_weights = jax.lax.map(
             log_weight, jnp.arange(num_samples), batch_size=min(_SAMPLES_AT_ONCE, num_samples)
@@ -211,8 +263,8 @@ class VAE(Family):
 
     def _elbo_terms(
         self, params: Any, image: Array, rngs: Rngs, spec: DataSpec
-    ) -> tuple[Array, Array]:
-        """log p(x|z) for one z ~ q(z|x), [B], and the KL of each latent, [B, K]."""
+    ) -> tuple[Array, Array, Array]:
+        """log p(x|z) for one z ~ q(z|x), [B], the KL of each latent, [B, D], and the outputs."""
         mean, log_scale = self._posterior(params, image, spec)
         noise = jax.random.normal(rngs("reparameterization"), mean.shape)
         z = mean + jnp.exp(log_scale) * noise
@@ -220,11 +272,53 @@ class VAE(Family):
         log_px_z = self._observation.log_prob(
             rngs("dequantization"), outputs, image, spec.num_levels
         )
-        kl = kl_diag_gaussian_standard(mean, log_scale)
-        return log_px_z, kl.reshape(kl.shape[0], -1)
+        return log_px_z, _kl(mean, log_scale), outputs
+
+    def _weighted_terms(
+        self, params: Any, image: Array, rngs: Rngs, spec: DataSpec, beta: Array
+    ) -> tuple[Array, Array, Array, Array]:
+        """The bound L_K, [B], and the terms of the ELBO: mean log p(x|z_k), KL, outputs of z_1."""
+        num = self.train_samples
+        mean, log_scale = self._posterior(params, image, spec)
+        noise = jax.random.normal(rngs("reparameterization"), (num, *mean.shape))
+        z = mean[None] + jnp.exp(log_scale)[None] * noise  # [K, B, *code_shape]
+
+        def terms(decoder: Any, z: Array, q: tuple[Array, Array]) -> tuple[Array, Any]:
+            """log w, and on the way log p(x|z), [K, B] each, and the outputs of z_1."""
+            flat = self._decode({"decoder": decoder}, z.reshape(-1, *z.shape[2:]), spec)
+            outputs = flat.reshape(*z.shape[:2], *flat.shape[1:])
+            log_px_z = jax.vmap(
+                lambda o: self._observation.log_prob(
+                    rngs("dequantization"), o, image, spec.num_levels
+                )
+            )(outputs)
+            log_ratio = jax.vmap(lambda z: _log_prior_ratio(z, *q))(z)
+            return log_px_z + beta * log_ratio, (log_px_z, outputs[0])
+
+        posterior = (mean, log_scale)
+        if self.gradient == "dreg":
+            bound, (log_px_z, outputs) = doubly_reparameterized(
+                terms, params["decoder"], z, posterior, beta
+            )
+        else:
+            log_w, (log_px_z, outputs) = terms(params["decoder"], z, posterior)
+            bound = importance_log_prob(log_w)
+        return bound, log_px_z.mean(0), _kl(mean, log_scale), outputs
 
     def _prior_outputs(self, state: TrainState, rngs: Rngs, num: int) -> Array:
         return self._decode(state.eval_params, self.draw_latents(state, rngs, num), state.spec)
 
     def _levels(self, outputs: Array, spec: DataSpec) -> Array:
         return from_unit(self._observation.mean(outputs, spec.num_levels), spec.num_levels)
+
+
+def _kl(mean: Array, log_scale: Array) -> Array:
+    """KL of each latent of an image, [B, D]."""
+    kl = kl_diag_gaussian_standard(mean, log_scale)
+    return kl.reshape(kl.shape[0], -1)
+
+
+def _log_prior_ratio(z: Array, mean: Array, log_scale: Array) -> Array:
+    """log p(z) - log q(z|x) of latents [B, ...], nats, [B]."""
+    log_pz = sum_per_example(gaussian_log_prob(z, jnp.zeros(()), jnp.zeros(())))
+    return log_pz - sum_per_example(gaussian_log_prob(z, mean, log_scale))

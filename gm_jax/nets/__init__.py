@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gm_jax.nets.generators import ConvGenerator as ConvGenerator
     from gm_jax.nets.generators import DenseGenerator as DenseGenerator
     from gm_jax.nets.generators import Generator as Generator
+    from gm_jax.nets.residual_coder import ResidualCoder as ResidualCoder
     from gm_jax.nets.unet import UNet as UNet
 
 _LAZY = {
@@ -35,6 +36,7 @@ _LAZY = {
     "Flow": "gm_jax.nets.flows:Flow",
     "Generator": "gm_jax.nets.generators:Generator",
     "ImageFlow": "gm_jax.nets.flows:ImageFlow",
+    "ResidualCoder": "gm_jax.nets.residual_coder:ResidualCoder",
     "UNet": "gm_jax.nets.unet:UNet",
     "VectorFlow": "gm_jax.nets.flows:VectorFlow",
 }

@@ -80,7 +80,8 @@ class DenseCoder(Coder):
 class ConvCoder(Coder):
     """Convolutions, then (where `dense` is given) a dense layer; mirrored in the decoder.
 
-    Without `dense` the code stays a feature map with `latent_dim` channels.
+    Without `dense` the code stays a feature map with `latent_dim` channels, or is a vector made of
+    the whole map at once, where `vector` says so.
     """
 
     features: tuple[int, ...] = (32, 64)
@@ -90,7 +91,10 @@ class ConvCoder(Coder):
     kernel_size: int = 3
     """Side of every kernel."""
     dense: int | None = 256
-    """Width of the dense layer before the code (None: none, the code is a feature map)."""
+    """Width of the dense layer before the code (None: none)."""
+    vector: bool = False
+    """Whether the code is a vector also without that layer, which would be a bottleneck for codes
+    wider than it; else it is a feature map."""
     code_stride: int = 1
     """Stride of the convolution that makes the code, where that is a feature map (1: a kernel of
     one pixel); above 1 the decoder begins with the transposed one."""
@@ -101,8 +105,12 @@ class ConvCoder(Coder):
 
     def __post_init__(self) -> None:
         check_positive(self, "features", "strides", "kernel_size", "dense", "code_stride")
-        if self.code_stride > 1 and (self.dense or self.pooling):
-            other = "dense" if self.dense else "pooling"
+        if self.vector and self.dense:
+            raise ConfigError(
+                f"ConvCoder.vector is for dense None: with {self.dense} the code is a vector"
+            )
+        if self.code_stride > 1 and (self.dense or self.vector or self.pooling):
+            other = "dense" if self.dense else "vector" if self.vector else "pooling"
             raise ConfigError(
                 f"ConvCoder.code_stride {self.code_stride} does not go with {other}: leave one out"
             )
@@ -119,7 +127,7 @@ class ConvCoder(Coder):
         return ConvDecoder(self, shape, num_outputs, dtype)
 
     def code_shape(self, shape: Shape, latent_dim: int) -> Shape:
-        if self.dense:
+        if self.dense or self.vector:
             return (latent_dim,)
         rows, columns = self.map_shape(shape)
         return (-(-rows // self.code_stride), -(-columns // self.code_stride), latent_dim)
@@ -193,6 +201,8 @@ class ConvEncoder(nn.Module):
         if coder.dense:
             x = activation(MLP((coder.dense,), dtype=self.dtype)(x))
             x = nn.Dense(num_features, dtype=self.dtype)(x)
+        elif coder.vector:
+            x = MLP((num_features,), dtype=self.dtype)(x)
         elif coder.code_stride > 1:
             x = Conv(num_features, kernel, (coder.code_stride,) * 2, dtype=self.dtype)(x)
         else:
@@ -213,9 +223,10 @@ class ConvDecoder(nn.Module):
         coder, activation = self.coder, ACTIVATIONS[self.coder.activation]
         kernel = (coder.kernel_size, coder.kernel_size)
         x = z
-        if coder.dense:
+        if coder.dense or coder.vector:
             rows, columns = coder.map_shape(self.shape)
-            widths = (coder.dense, rows * columns * coder.features[-1])
+            width = rows * columns * coder.features[-1]
+            widths = (coder.dense, width) if coder.dense else (width,)
             x = MLP(widths, coder.activation, activate_final=True, dtype=self.dtype)(x)
             x = x.reshape(-1, rows, columns, coder.features[-1])
         elif coder.code_stride > 1:

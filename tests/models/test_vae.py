@@ -1,5 +1,6 @@
 """The VAE against closed forms."""
 
+import dataclasses
 import math
 
 import chex
@@ -8,10 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
+from skimage.metrics import structural_similarity
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import UserError
+from gm_jax.errors import ConfigError, UserError
 from gm_jax.functional.dequantization import uniform_dequantize
+from gm_jax.functional.likelihoods import gaussian_log_prob
+from gm_jax.model import kind_of
 from gm_jax.models.vae import VAE
 from gm_jax.nets.coders import ConvCoder, DenseCoder
 from gm_jax.optimizer import Optimizer
@@ -88,6 +92,121 @@ def test_iwae_grows_with_k_and_meets_the_exact_log_likelihood(linear):
     mean_gaps = [np.mean([gap(k, seed) for seed in range(60)]) for k in (1, 5, 50)]
     assert mean_gaps[0] > 2 * mean_gaps[1] > 4 * mean_gaps[2] > 0
     np.testing.assert_allclose(gap(5000, 0), 0.0, atol=0.03)
+
+
+def gradients(linear, num_draws, beta=1.0, **fields):
+    """Of the loss by the parameters, of each of many draws: encoder's and decoder's, [N, P]."""
+    model, state, images, _ = linear
+    model = dataclasses.replace(model, **fields)
+
+    def loss(params, i):
+        rngs = rngs_from_seed(1).at(i)
+        return -model._weighted_terms(params, images, rngs, SPEC, beta)[0].mean()
+
+    def flat(i):
+        grads = jax.grad(loss)(state.params, i)
+        return [
+            jnp.concatenate([leaf.reshape(-1) for leaf in jax.tree.leaves(grads[part])])
+            for part in ("encoder", "decoder")
+        ]
+
+    return [np.asarray(g, np.float64) for g in jax.jit(jax.vmap(flat))(jnp.arange(num_draws))]
+
+
+@pytest.mark.parametrize(("num", "beta"), [(6, 1.0), (6, 0.4), (1, 1.0)])
+def test_the_doubly_reparameterized_gradient_is_the_same_on_average_and_less_noisy(
+    linear, num, beta
+):
+    n = 20_000
+    plain, decoder = gradients(linear, n, beta, train_samples=num)
+    dreg, same = gradients(linear, n, beta, train_samples=num, gradient="dreg")
+    np.testing.assert_allclose(same, decoder, rtol=1e-3, atol=1e-3)  # that of p is left alone
+    stderr = np.sqrt((plain.var(0) + dreg.var(0)) / n)
+    difference = np.abs(plain.mean(0) - dreg.mean(0))
+    np.testing.assert_array_less(difference, 5 * stderr + 1e-5)
+    noise, signal = dreg.var(0).sum(), (plain.mean(0) ** 2).sum()
+    assert noise < 0.6 * plain.var(0).sum()
+    assert stderr.max() < 0.2 * math.sqrt(signal)  # a wrong mean would show
+
+
+def test_with_one_latent_it_is_the_path_derivative_of_the_elbo(linear):
+    """Roeder et al. 2017: the ELBO's gradient through z alone."""
+    model, state, images, _ = linear
+    model = dataclasses.replace(model, gradient="dreg", beta=0.7)
+    rngs, batch = rngs_from_seed(2), {"image": images}
+
+    def path_loss(encoder):
+        params = {**state.params, "encoder": encoder}
+        mean, log_scale = model._posterior(params, images, SPEC)
+        noise = jax.random.normal(rngs("reparameterization"), (1, *mean.shape))[0]
+        z = mean + jnp.exp(log_scale) * noise
+        fixed = jax.lax.stop_gradient((mean, log_scale))
+        log_ratio = gaussian_log_prob(z, 0.0, 0.0) - gaussian_log_prob(z, *fixed)
+        outputs = model._decode(params, z, SPEC)
+        log_px_z = model._observation.log_prob(rngs("dequantization"), outputs, images, 8)
+        return -(log_px_z + 0.7 * log_ratio.sum(1)).mean()
+
+    expected_loss, expected = jax.value_and_grad(path_loss)(state.params["encoder"])
+    sgd = dataclasses.replace(model, optimizer=Optimizer(name="sgd", b1=0.0, learning_rate=1.0))
+    fresh = jax.jit(sgd.init, static_argnums=1)(rngs_from_seed(0).at("init"), SPEC)
+    after, metrics = sgd.update(fresh.replace(params=state.params), batch, rngs)
+    moved = jax.tree.map(lambda a, b: a - b, state.params, after.params)
+    np.testing.assert_allclose(metrics["loss"], expected_loss, rtol=1e-5)
+    chex.assert_trees_all_close(moved["encoder"], expected, rtol=1e-3, atol=1e-3)
+
+
+def test_the_loss_of_several_latents_is_the_importance_weighted_bound(linear):
+    """Between the ELBO and log p(x), and the same number that `evaluate` calls neg_iwae."""
+    model, state, images, _ = linear
+    batch = {"image": images}
+    several = dataclasses.replace(model, train_samples=20)
+    assert several.figure_kinds(SPEC)["neg_iwae"] == "bound"
+
+    def figures(i):
+        rngs = rngs_from_seed(3).at(i)
+        found = several.evaluate(state, batch, rngs)
+        loss = several.update(state, batch, rngs)[1]
+        exact = -several.log_prob(state, batch, rngs, 500).mean()
+        return found["neg_elbo"].mean(), found["neg_iwae"].mean(), loss, exact
+
+    neg_elbo, neg_iwae, metrics, exact = jax.jit(jax.vmap(figures))(jnp.arange(200))
+
+    def agree(a, b):
+        assert abs(a.mean() - b.mean()) < 5 * math.sqrt((a.var() + b.var()) / len(a))
+
+    assert neg_elbo.mean() > metrics["loss"].mean() + 0.1 > exact.mean() + 0.1
+    agree(metrics["loss"], neg_iwae)
+    agree(metrics["neg_elbo"], neg_elbo)
+    assert "neg_iwae" not in model.evaluate(state, batch, rngs_from_seed(0))
+
+
+@pytest.mark.parametrize("coder", [DenseCoder((8,)), ConvCoder((4,), (2,), dense=None)])
+def test_several_latents_of_any_coder_and_the_warm_up(coder):
+    batch = {"image": np.full((3, 4, 5, 3), 3, np.uint8)}
+    model = VAE(
+        coder=coder, latent_dim=2, likelihood="categorical", train_samples=3, gradient="dreg",
+        warmup_steps=10,
+    )  # fmt: skip
+    state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), DataSpec((4, 5, 3), 8))
+    after, metrics = jax.jit(model.update)(state, batch, rngs_from_seed(1))
+    chex.assert_tree_all_finite((after.params, metrics))
+    assert metrics["loss"] < metrics["neg_elbo"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"train_samples": 0}, "VAE.train_samples must be greater than 0"),
+        ({"train_samples": 2, "beta": 0.5}, "VAE.beta 0.5 does not go with train_samples 2"),
+        ({"train_samples": 2, "free_bits": 0.5}, "VAE.free_bits 0.5 needs the KL's closed form"),
+        ({"gradient": "dreg", "free_bits": 0.5}, "VAE.free_bits 0.5 needs the KL's closed form"),
+        ({"gradient": "path"}, "VAE.gradient must be one of"),
+    ],
+)
+def test_what_does_not_go_together(fields, message):
+    with pytest.raises(ConfigError, match=message) as error:
+        VAE(**fields)
+    assert "\n" not in str(error.value)
 
 
 def test_losses_do_not_depend_on_the_batch_size():
@@ -217,3 +336,36 @@ def test_mse_is_that_of_the_mean_image_on_the_scale_of_levels(linear):
     np.testing.assert_allclose(figures["mse"], ((unit - levels / 7) ** 2).mean(1), rtol=1e-5)
     image = model.reconstruct(state, rngs_from_seed(0), {"image": images})
     np.testing.assert_array_equal(np.reshape(image, (3, D)), np.rint(7 * unit))
+    np.testing.assert_allclose(figures["psnr"], -10 * np.log10(figures["mse"]), rtol=1e-5)
+    p = np.clip(unit, 1e-7, 1 - 1e-7)
+    cross_entropy = -(levels / 7 * np.log(p) + (1 - levels / 7) * np.log1p(-p)).mean(1)
+    np.testing.assert_allclose(figures["bce"], cross_entropy, rtol=1e-3)
+    assert "ssim" not in figures  # of images this small
+    # In training they are those of the drawn code, here as good as the mean.
+    encoder = jax.tree.map(lambda p: p, state.params["encoder"])
+    encoder["MLP_0"]["Dense_0"]["bias"] = jnp.asarray([c, np.full(K, -30.0)]).T.reshape(-1)
+    sure = state.replace(params={**state.params, "encoder": encoder})
+    for num in (1, 2):
+        several = dataclasses.replace(model, train_samples=num)
+        metrics = jax.jit(several.update)(sure, {"image": images}, rngs_from_seed(0))[1]
+        np.testing.assert_allclose(metrics["mse"], figures["mse"].mean(), rtol=1e-3)
+        np.testing.assert_allclose(metrics["psnr"], figures["psnr"].mean(), rtol=1e-3)
+
+
+def test_ssim_is_scikit_images():
+    images = np.random.default_rng(1).integers(0, 256, (2, 11, 13, 3)).astype(np.uint8)
+    spec = DataSpec((11, 13, 3))
+    model = VAE(coder=DenseCoder(()), latent_dim=2)
+    state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), spec)
+    figures = jax.jit(model.evaluate)(state, {"image": images}, rngs_from_seed(0))
+    mean = model._posterior(state.params, images, spec)[0]
+    means = np.asarray(jax.nn.sigmoid(model._decode(state.params, mean, spec)), np.float64)
+    expected = [
+        structural_similarity(
+            a / 255, b, channel_axis=-1, data_range=1.0, gaussian_weights=True,
+            use_sample_covariance=False,
+        )
+        for a, b in zip(images, means, strict=True)
+    ]  # fmt: skip
+    np.testing.assert_allclose(figures["ssim"], expected, atol=1e-4)
+    assert kind_of(model, "ssim", spec) == kind_of(model, "bce", spec) == "error"

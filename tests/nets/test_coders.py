@@ -8,6 +8,7 @@ import pytest
 
 from gm_jax.errors import ConfigError
 from gm_jax.nets.coders import ConvCoder, init_coder
+from gm_jax.nets.residual_coder import ResidualCoder
 from gm_jax.rng import rngs_from_seed
 
 
@@ -41,6 +42,11 @@ def by_place(name):
         ConvCoder(features=(4, 8), dense=None, code_stride=2, kernel_size=4),
         ConvCoder(features=(4, 8), dense=None, code_stride=3),
         ConvCoder(features=(4, 8), dense=None, pooling=True),
+        ConvCoder(features=(4, 8), dense=None, vector=True),
+        ConvCoder(features=(4, 8), dense=None, vector=True, pooling=True),
+        ResidualCoder(features=(4, 8)),
+        ResidualCoder(features=(4, 8, 4), num_blocks=2, first_stride=2, norm="group"),
+        ResidualCoder(features=(64, 32, 16), num_blocks=3).quick(),
     ],
 )
 def test_codes_and_images_have_their_shapes(coder, shape):
@@ -74,6 +80,41 @@ def test_without_it_nothing_has_changed():
     assert kernels(params["decoder"]) == [(3, 3, 4, 4), (3, 3, 4, 4), (3, 3, 4, 3)]
 
 
+def test_a_vector_of_the_map_has_no_narrower_layer():
+    coder = ConvCoder((32, 64, 128), (2, 2, 2), dense=None, vector=True)
+    _, _, params = built(coder, (32, 32, 3), latent_dim=2048)
+    assert coder.code_shape((32, 32, 3), 2048) == (2048,)
+    (dense,) = (params["encoder"][name] for name in params["encoder"] if "MLP" in name)
+    assert dense["Dense_0"]["kernel"].shape == (4 * 4 * 128, 2 * 2048)
+    (dense,) = (params["decoder"][name] for name in params["decoder"] if "MLP" in name)
+    assert dense["Dense_0"]["kernel"].shape == (2048, 4 * 4 * 128)
+
+
+def test_a_fresh_residual_coder_is_as_shallow_as_its_strides():
+    """Blocks add nothing before training; once they are moved they do."""
+    shape = (9, 8, 1)
+    x = jax.random.uniform(jax.random.key(0), (2, *shape))
+
+    def codes(num_blocks, norm, move=0.0):
+        coder = ResidualCoder((4, 8), num_blocks, norm=norm)
+        encoder, decoder, _ = built(coder, shape)
+        params = init_coder(rngs_from_seed(0), encoder, decoder, shape, (4,))["encoder"]
+        kept = {name: p for name, p in params.items() if not name.startswith("ResidualBlock")}
+        blocks = {name: p for name, p in params.items() if name not in kept}
+        blocks = jax.tree.map(lambda p: p + move, blocks)
+        return encoder.apply({"params": {**kept, **blocks}}, x)
+
+    np.testing.assert_array_equal(codes(1, "none"), codes(3, "group"))
+    assert np.abs(codes(1, "none") - codes(1, "none", 0.1)).max() > 0.01
+
+
+def test_group_norm_is_in_the_blocks_where_it_is_asked_for():
+    _, _, params = built(ResidualCoder((8,), norm="group"), (8, 8, 1))
+    assert {"GroupNorm_0", "GroupNorm_1"} < set(params["encoder"]["ResidualBlock_0"])
+    _, _, params = built(ResidualCoder((8,)), (8, 8, 1))
+    assert set(params["encoder"]["ResidualBlock_0"]) == {"Conv_0", "Conv_1"}
+
+
 def test_a_code_sees_its_own_place():
     """A change in one corner of the image changes the code of that corner only."""
     shape = (32, 32, 1)
@@ -88,10 +129,17 @@ def test_a_code_sees_its_own_place():
     assert not changed[:, 2:].any()
 
 
-@pytest.mark.parametrize("options", [{"dense": 8}, {"dense": None, "pooling": True}])
+@pytest.mark.parametrize(
+    "options",
+    [{"dense": 8}, {"dense": None, "pooling": True}, {"dense": None, "vector": True}],
+)
 def test_what_does_not_go_together(options):
     with pytest.raises(ConfigError, match="code_stride 2 does not go with") as error:
         ConvCoder(code_stride=2, **options)
     assert "\n" not in str(error.value)
+    with pytest.raises(ConfigError, match=r"vector is for dense None: with 256"):
+        ConvCoder(vector=True)
+    with pytest.raises(ConfigError, match=r"norm must be one of"):
+        ResidualCoder(norm="batch")
     with pytest.raises(ConfigError, match="code_stride must be greater than 0"):
         ConvCoder(dense=None, code_stride=0)
