@@ -29,6 +29,7 @@ from gm_jax.data.transforms import (
     Quantize,
     RandomTransform,
     Resize,
+    ResizeQuantize,
     Transform,
     apply_random,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "RandomRotation",
     "RandomTransform",
     "Resize",
+    "ResizeQuantize",
     "Ring",
     "Sevir",
     "Source",

@@ -65,6 +65,11 @@ def check_levels(transform: Transform, num_levels_in: int, spec: DataSpec) -> No
         )
 
 
+def height_width(size: int | tuple[int, int]) -> tuple[int, int]:
+    """A size as it is given in a config, for both sides or for each."""
+    return (size, size) if isinstance(size, int) else size
+
+
 @dataclasses.dataclass(frozen=True)
 class Resize(FixedTransform):
     """Resizes each image, antialiased (Pillow). Sets whose images differ in size need it.
@@ -81,10 +86,6 @@ class Resize(FixedTransform):
     def __post_init__(self) -> None:
         check_positive(self, "size")
 
-    @property
-    def _height_width(self) -> tuple[int, int]:
-        return (self.size, self.size) if isinstance(self.size, int) else self.size
-
     def spec(self, spec: DataSpec) -> DataSpec:
         if spec.shape[-1] not in (1, 3, 4):
             raise ConfigError(f"Resize needs 1, 3 or 4 channels, not {spec.shape[-1]}")
@@ -93,12 +94,12 @@ class Resize(FixedTransform):
                 f"Resize.method {self.method} overshoots, and the images have only "
                 f"{spec.num_levels} levels; use box or bilinear"
             )
-        return dataclasses.replace(spec, shape=(*self._height_width, spec.shape[-1]))
+        return dataclasses.replace(spec, shape=(*height_width(self.size), spec.shape[-1]))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         from PIL import Image
 
-        height, width = self._height_width
+        height, width = height_width(self.size)
         if images.shape[1:3] == (height, width):
             return images
         resample = Image.Resampling[self.method.upper()]
@@ -176,6 +177,54 @@ class Quantize(FixedTransform):
     def __call__(self, images: np.ndarray) -> np.ndarray:
         # uint16 holds 255 * 256.
         return (images.astype(np.uint16) * self.num_levels // self.num_levels_in).astype(np.uint8)
+
+
+@dataclasses.dataclass(frozen=True)
+class ResizeQuantize(FixedTransform):
+    """Resizes each image in float32, antialiased, and only then gives it fewer levels.
+
+    x is level / (num_levels_in - 1), so from 0 to 1. `Resize` and `Quantize` one after the other
+    round to whole levels in between, which moves some values into a neighbouring bin.
+    """
+
+    size: int | tuple[int, int] = 12
+    """Height and width, or one number for both."""
+    num_levels: int = 16
+    """Afterwards: L."""
+    bins: Literal["equal", "top_alone"] = "equal"
+    """equal: floor(L x), and 1 belongs to the last of L equal bins. top_alone: floor((L - 1) x), so
+    that the highest level is left for 1 alone."""
+    method: Literal["box", "bilinear"] = "bilinear"
+    """Filter."""
+    num_levels_in: int = 256
+    """Before."""
+
+    def __post_init__(self) -> None:
+        check_positive(self, "size")
+        for field in ("num_levels", "num_levels_in"):
+            if not 2 <= getattr(self, field) <= 256:
+                raise ConfigError(
+                    f"ResizeQuantize.{field} must be in 2 .. 256, not {getattr(self, field)}"
+                )
+
+    def spec(self, spec: DataSpec) -> DataSpec:
+        check_levels(self, self.num_levels_in, spec)
+        shape = (*height_width(self.size), spec.shape[-1])
+        return dataclasses.replace(spec, shape=shape, num_levels=self.num_levels)
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        from PIL import Image
+
+        height, width = height_width(self.size)
+        resample = Image.Resampling[self.method.upper()]
+        x = np.empty((len(images), height, width, images.shape[-1]), np.float32)
+        for i, image in enumerate(images.astype(np.float32) / np.float32(self.num_levels_in - 1)):
+            for c in range(image.shape[-1]):  # Pillow's pictures of floats have one channel
+                picture = Image.fromarray(image[..., c])
+                x[i, ..., c] = np.asarray(picture.resize((width, height), resample))
+        num_bins = self.num_levels if self.bins == "equal" else self.num_levels - 1
+        bins = np.floor(np.float32(num_bins) * x)
+        return np.clip(bins, 0, self.num_levels - 1).astype(np.uint8)
 
 
 @dataclasses.dataclass(frozen=True)

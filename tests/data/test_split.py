@@ -6,7 +6,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gm_jax.data import ArrayExamples, Data, DataSpec, Quantize, Resize, Split, Tfds, gather
+from gm_jax.data import (
+    ArrayExamples,
+    Data,
+    DataSpec,
+    Quantize,
+    Resize,
+    ResizeQuantize,
+    Split,
+    Tfds,
+    gather,
+)
 from gm_jax.data.split import Examples
 from gm_jax.data.transforms import DynamicBinarize, HorizontalFlip, apply_random
 from gm_jax.errors import UserError
@@ -240,6 +250,8 @@ def test_large_splits_are_decoded_once(no_data, monkeypatch):
 
     assert [reads(), reads()] == [5000, 0]
     assert [reads(Quantize(4)), reads(Quantize(4)), reads(Quantize(5))] == [5000, 0, 5000]
+    both = [ResizeQuantize(2), ResizeQuantize(2), ResizeQuantize(2, bins="top_alone")]
+    assert [reads(transform) for transform in both] == [5000, 0, 5000]
     moved = "gm_jax.data.moved_elsewhere"
     monkeypatch.setattr(Quantize, "__module__", moved)
     assert reads(Quantize(4)) == 0  # where a class of ours lies does not count
@@ -251,7 +263,7 @@ def test_large_splits_are_decoded_once(no_data, monkeypatch):
     assert [reads(Own(4)), reads(Own(4))] == [5000, 5000]
     assert [reads(limit=4500), reads(limit=4500), reads(limit=100)] == [4500, 0, 100]
     kept = list((no_data / "cache" / "gm_jax" / "data" / "decoded").iterdir())
-    assert len(kept) == 4
+    assert len(kept) == 6
     for path in kept:
         path.write_bytes(path.read_bytes()[:1000])  # damaged: read anew
     assert [reads(), reads()] == [5000, 0]

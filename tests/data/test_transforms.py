@@ -16,6 +16,8 @@ from gm_jax.data import (
     HorizontalFlip,
     Quantize,
     Resize,
+    ResizeQuantize,
+    Tfds,
     apply_random,
 )
 from gm_jax.errors import ConfigError, UserError
@@ -101,6 +103,49 @@ def test_quantize(levels_in, levels):
     assert Quantize(levels, levels_in).spec(spec).num_levels == levels
 
 
+def bits_a_pixel(levels):
+    """The entropy of each pixel by itself, on average; levels [N, H, W, 1]."""
+    counts = np.apply_along_axis(np.bincount, 0, levels.reshape(len(levels), -1), minlength=16)
+    p = counts / len(levels)  # [16, D]
+    return -(p * np.log2(np.where(p > 0, p, 1))).sum(0).mean()
+
+
+def test_resize_quantize_gives_mnist_its_known_entropy(tfds_sets):
+    images = Tfds("mnist").open("train").load(0, 2000)["image"]
+    rounded = Quantize(16)(Resize(12)(images))
+    equal, alone = (ResizeQuantize(12, 16, bins)(images) for bins in ("equal", "top_alone"))
+    figures = [bits_a_pixel(levels) for levels in (alone, rounded, equal)]
+    np.testing.assert_allclose(figures, [1.511, 1.554, 1.550], atol=5e-4)
+    share = [(levels == 15).mean() for levels in (alone, equal)]
+    assert share[0] < 0.1 * share[1]  # white alone
+
+
+@pytest.mark.parametrize(("bins", "levels"), [("equal", 16), ("top_alone", 16), ("top_alone", 2)])
+def test_resize_quantize_is_its_formula(bins, levels):
+    # Constant images, so that resizing changes nothing, up to white.
+    x = np.arange(256, dtype=np.uint8).reshape(-1, 1, 1, 1) * np.ones((1, 5, 7, 1), np.uint8)
+    y = ResizeQuantize((2, 3), levels, bins)(x)
+    chex.assert_shape(y, (256, 2, 3, 1))
+    num = levels if bins == "equal" else levels - 1
+    expected = [min(v * num // 255, levels - 1) for v in range(256)]
+    np.testing.assert_array_equal(y, np.reshape(expected, (-1, 1, 1, 1)) * np.ones((1, 2, 3, 1)))
+
+
+def test_resize_quantize_does_not_round_in_between():
+    # The means are 15.75 and 16; 255 / 16 lies in between.
+    x = np.array([[15, 16, 16, 16], [16, 16, 16, 16]], np.uint8).reshape(2, 2, 2, 1)
+    np.testing.assert_array_equal(ResizeQuantize(1, 16, method="box")(x).ravel(), [0, 1])
+    np.testing.assert_array_equal(Quantize(16)(Resize(1, "box")(x)).ravel(), [1, 1])
+    np.testing.assert_array_equal(
+        ResizeQuantize(1, 16, method="box", num_levels_in=17)(x).ravel(), [15, 15]
+    )
+    colours = images(channels=2)
+    both = ResizeQuantize(4)(colours)
+    np.testing.assert_array_equal(both[..., 1:], ResizeQuantize(4)(colours[..., 1:]))
+    spec = ResizeQuantize((4, 5), 8).spec(DataSpec((0, 0, 2)))
+    assert spec == DataSpec((4, 5, 2), 8)
+
+
 def test_binarize():
     x = np.array([0, 127, 128, 255], np.uint8).reshape(1, 4, 1, 1)
     np.testing.assert_array_equal(Binarize()(x).ravel(), [0, 0, 1, 1])
@@ -109,7 +154,9 @@ def test_binarize():
 
 
 @pytest.mark.parametrize(
-    "transform", [Quantize(4), Binarize(), DynamicBinarize()], ids=lambda t: type(t).__name__
+    "transform",
+    [Quantize(4), ResizeQuantize(), Binarize(), DynamicBinarize()],
+    ids=lambda t: type(t).__name__,
 )
 def test_levels_have_to_agree(transform):
     with pytest.raises(ConfigError, match=r"num_levels_in is 256, .* 17 levels") as error:
@@ -123,6 +170,10 @@ def test_levels_have_to_agree(transform):
         lambda: Quantize(1),
         lambda: Quantize(300),
         lambda: Quantize(8, 4),
+        lambda: ResizeQuantize(0),
+        lambda: ResizeQuantize(num_levels=1),
+        lambda: ResizeQuantize(num_levels_in=257),
+        lambda: ResizeQuantize(bins="white"),
         lambda: Binarize(0.0),
         lambda: HorizontalFlip(1.5),
         lambda: CenterCrop(-1),
