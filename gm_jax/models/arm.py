@@ -13,13 +13,14 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import ConfigError, check_positive
+from gm_jax.errors import ConfigError, check_not_negative, check_positive
 from gm_jax.functional.ancestral_sampling import Draws, sample_cached
 from gm_jax.functional.dequantization import to_symmetric
 from gm_jax.model import Array
 from gm_jax.models.autoregressive import Autoregressive
 from gm_jax.nets.causal import CausalConv, gate
-from gm_jax.nets.mlp import ACTIVATIONS, Activation
+from gm_jax.nets.initializers import Initializer, initial
+from gm_jax.nets.mlp import Activation, activation_of
 from gm_jax.nets.pixelcnn import told
 from gm_jax.optimizer import Optimizer
 
@@ -38,11 +39,16 @@ class ARM(Autoregressive):
     """Between the layers, where they are not gated."""
     gated: bool = False
     """Whether the hidden layers are gated residual ones with skips to the output (WaveNet)."""
+    slope: float = 0.2
+    """Of leaky_relu below 0."""
+    initializer: Initializer = "lecun_normal"
+    """How the weights start."""
     optimizer: Optimizer = Optimizer(name="adamax", learning_rate=1e-3)
     """How the parameters move."""
 
     def __post_init__(self) -> None:
         check_positive(self, "channels", "kernel_size", "dilations")
+        check_not_negative(self, "slope")
         if not self.dilations:
             raise ConfigError("ARM.dilations needs one entry at least, that of the output layer")
 
@@ -73,6 +79,8 @@ class ARM(Autoregressive):
             self.dilations,
             self.activation,
             self.gated,
+            self.slope,
+            self.initializer,
         )
 
     def _sample_cached(
@@ -110,24 +118,34 @@ class CausalNet(nn.Module):
     dilations: tuple[int, ...]
     activation: Activation
     gated: bool
+    slope: float
+    initializer: Initializer
 
     @nn.compact
     def __call__(self, x: Array, label: Array | None, at: Array | None = None) -> Array:
         *hidden, last = self.dilations
-        activation = ACTIVATIONS[self.activation]
-        h = nn.Dense(self.channels)(x)
+        activation = activation_of(self.activation, self.slope)
+
+        def conv(features: int, dilation: int) -> CausalConv:
+            return CausalConv(features, self.kernel_size, dilation, self.initializer)
+
+        def dense(h: Array) -> Array:
+            y: Array = nn.Dense(self.channels, **initial(self.initializer, h.shape[-1]))(h)
+            return y
+
+        h = dense(x)
         if self.gated:
             skips = []
             for dilation in hidden:
-                both = CausalConv(2 * self.channels, self.kernel_size, dilation)(h, at)
+                both = conv(2 * self.channels, dilation)(h, at)
                 inner = gate(told(both, label))
-                skips.append(nn.Dense(self.channels)(inner))
-                h = h + nn.Dense(self.channels)(inner)
+                skips.append(dense(inner))
+                h = h + dense(inner)
             h = nn.relu(sum(skips, start=h))
         else:
             h = activation(told(h, label))
             for dilation in hidden:
-                h = CausalConv(self.channels, self.kernel_size, dilation)(h, at)
+                h = conv(self.channels, dilation)(h, at)
                 h = activation(told(h, label))
-        logits: Array = CausalConv(self.num_levels, self.kernel_size, last)(h, at)
+        logits: Array = conv(self.num_levels, last)(h, at)
         return logits

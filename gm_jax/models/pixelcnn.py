@@ -21,6 +21,7 @@ from gm_jax.functional.dtypes import DTYPES
 from gm_jax.model import Array
 from gm_jax.models.autoregressive import Autoregressive
 from gm_jax.nets.causal import Place
+from gm_jax.nets.initializers import Initializer
 from gm_jax.nets.pixelcnn import Details, GatedNet, MaskedNet
 from gm_jax.optimizer import Optimizer
 
@@ -49,6 +50,8 @@ class PixelCNN(Autoregressive):
     """Whether masked kernels start by the number of taps that see something."""
     residual_rows: bool = True
     """Whether a gated block adds to what the rows above say, which fades otherwise."""
+    initializer: Initializer = "lecun_normal"
+    """How the weights start, but those of the label."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Type the network computes in; parameters, logits and losses stay float32."""
     optimizer: Optimizer = Optimizer(name="adamax", learning_rate=5e-4)
@@ -93,7 +96,13 @@ class PixelCNN(Autoregressive):
             self.num_blocks,
             self.dilations,
             self.output_layers,
-            Details(self.visible_fan_in, self.residual_rows, self.dropout, DTYPES[self.dtype]),
+            Details(
+                self.visible_fan_in,
+                self.residual_rows,
+                self.dropout,
+                self.initializer,
+                DTYPES[self.dtype],
+            ),
         )
 
     def _sample_cached(

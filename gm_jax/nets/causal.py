@@ -15,11 +15,10 @@ import numpy as np
 from jax import lax
 
 from gm_jax.functional.convolution import conv_general_dilated
+from gm_jax.nets.initializers import Initializer, initial
 
 Array = jax.Array
 Mask = Literal["A", "B"]
-
-_KERNEL_INIT = nn.initializers.lecun_normal()
 
 
 class Place(NamedTuple):
@@ -46,12 +45,14 @@ class CausalConv(nn.Module):
     features: int
     kernel_size: int
     dilation: int = 1
+    initializer: Initializer = "lecun_normal"
 
     @nn.compact
     def __call__(self, x: Array, at: Array | None = None) -> Array:
         k, d, channels = self.kernel_size, self.dilation, x.shape[-1]
-        kernel = self.param("kernel", _KERNEL_INIT, (k, channels, self.features))
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        init = initial(self.initializer, k * channels)
+        kernel = self.param("kernel", init["kernel_init"], (k, channels, self.features))
+        bias = self.param("bias", init["bias_init"], (self.features,))
         reach = (k - 1) * d + 1
         if at is None:
             y = conv_general_dilated(
@@ -90,6 +91,7 @@ class MaskedConv(nn.Module):
     """The output is that many arrays side by side, and each has all groups."""
     visible_fan_in: bool = True
     """Whether kernels start by the number of taps that see something, not by that of all taps."""
+    initializer: Initializer = "lecun_normal"
     dtype: Any = jnp.float32
     """It computes in; parameters are float32."""
 
@@ -98,8 +100,9 @@ class MaskedConv(nn.Module):
         (height, width), d, channels = self.kernel_size, self.dilation, x.shape[-1]
         shape = (height, width, channels, self.features)
         mask = self._mask(channels)
-        kernel = self.param("kernel", self._kernel_init(mask), shape)
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        init = initial(self.initializer, height * width * channels)
+        kernel = self.param("kernel", self._seen_only(init["kernel_init"], mask), shape)
+        bias = self.param("bias", init["bias_init"], (self.features,))
         up, left = height // 2, width // 2
         right = left if up else 0  # the row of the pixel itself ends with it
         kernel = kernel[: up + 1, : left + 1 + right] * jnp.asarray(mask)
@@ -141,15 +144,15 @@ class MaskedConv(nn.Module):
         kernel = kernel.reshape(-1, channels, self.features)[: len(taps)]
         return _dot(taps, kernel, bias)[:, None, None]
 
-    def _kernel_init(self, mask: np.ndarray) -> Any:
-        """LeCun's initializer, by what each output sees: mask is [.., .., C, O]."""
-        if not self.visible_fan_in:
-            return _KERNEL_INIT
+    def _seen_only(self, kernel_init: Any, mask: np.ndarray) -> Any:
+        """An initializer that goes by the fan-in, by what is seen: mask [.., .., C, O]."""
+        if not self.visible_fan_in or self.initializer == "normal_002":
+            return kernel_init
         seen = np.maximum(mask.sum((0, 1, 2)), 1)  # [O]
 
         def init(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
             gain = jnp.asarray(np.sqrt(np.prod(shape[:-1]) / seen), dtype)
-            return _KERNEL_INIT(key, shape, dtype) * gain.reshape(1, 1, 1, -1)
+            return kernel_init(key, shape, dtype) * gain.reshape(1, 1, 1, -1)
 
         return init
 
@@ -182,6 +185,7 @@ class RowConv(nn.Module):
     width: int
     strict: bool = False
     dilation: int = 1
+    initializer: Initializer = "lecun_normal"
     dtype: Any = jnp.float32
     """It computes in; parameters are float32."""
 
@@ -189,8 +193,9 @@ class RowConv(nn.Module):
     def __call__(self, x: Array, at: Place | None = None) -> Array:
         d, channels = self.dilation, x.shape[-1]
         shape = (self.num_rows, self.width, channels, self.features)
-        kernel = self.param("kernel", _KERNEL_INIT, shape)
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        init = initial(self.initializer, self.num_rows * self.width * channels)
+        kernel = self.param("kernel", init["kernel_init"], shape)
+        bias = self.param("bias", init["bias_init"], (self.features,))
         x, kernel, bias = (v.astype(self.dtype) for v in (x, kernel, bias))
         side = self.width // 2 * d
         reach = (self.num_rows - 1) * d + 1

@@ -6,6 +6,7 @@ crops to the image's size, so any height and width work.
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -13,9 +14,10 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.config_types import Config
-from gm_jax.errors import ConfigError, check_positive
+from gm_jax.errors import ConfigError, check_not_negative, check_positive
 from gm_jax.nets.conv import Conv, ConvTranspose
-from gm_jax.nets.mlp import ACTIVATIONS, MLP, Activation
+from gm_jax.nets.initializers import Initializer, initial
+from gm_jax.nets.mlp import MLP, Activation, activation_of
 from gm_jax.rng import Rngs
 
 Shape = tuple[int, ...]
@@ -62,9 +64,14 @@ class DenseCoder(Coder):
     """Activation between layers."""
     activate_code: bool = False
     """Whether the code itself goes through the activation."""
+    slope: float = 0.2
+    """Of leaky_relu below 0."""
+    initializer: Initializer = "lecun_normal"
+    """How the weights start."""
 
     def __post_init__(self) -> None:
         check_positive(self, "hidden")
+        check_not_negative(self, "slope")
 
     def encoder(self, num_codes: int, latent_dim: int, dtype: Any) -> nn.Module:
         return DenseEncoder(self, num_codes, latent_dim, dtype)
@@ -96,24 +103,38 @@ class ConvCoder(Coder):
     """Whether the code is a vector also without that layer, which would be a bottleneck for codes
     wider than it; else it is a feature map."""
     code_stride: int = 1
-    """Stride of the convolution that makes the code, where that is a feature map (1: a kernel of
-    one pixel); above 1 the decoder begins with the transposed one."""
+    """Stride of the layer that makes the code, where that is a feature map; above 1 the decoder
+    begins with one that enlarges as much."""
+    code_kernel: int | None = None
+    """Side of that layer's kernel (None: 1, or kernel_size where code_stride is above 1)."""
+    activate_code: bool = False
+    """Whether the code itself goes through the activation (not where there is a dense layer)."""
     pooling: bool = False
     """Shrink by max-pooling and grow by nearest neighbours, instead of strided convolutions."""
     activation: Activation = "relu"
     """Activation between layers."""
+    slope: float = 0.2
+    """Of leaky_relu below 0."""
+    initializer: Initializer = "lecun_normal"
+    """How the weights start."""
 
     def __post_init__(self) -> None:
         check_positive(self, "features", "strides", "kernel_size", "dense", "code_stride")
+        check_positive(self, "code_kernel")
+        check_not_negative(self, "slope")
         if self.vector and self.dense:
             raise ConfigError(
                 f"ConvCoder.vector is for dense None: with {self.dense} the code is a vector"
             )
-        if self.code_stride > 1 and (self.dense or self.vector or self.pooling):
-            other = "dense" if self.dense else "vector" if self.vector else "pooling"
-            raise ConfigError(
-                f"ConvCoder.code_stride {self.code_stride} does not go with {other}: leave one out"
-            )
+        of_maps = {
+            f"code_stride {self.code_stride}": self.code_stride > 1,
+            f"code_kernel {self.code_kernel}": self.code_kernel is not None,
+            "activate_code": self.activate_code,
+        }
+        for field, is_set in of_maps.items():
+            if is_set and (self.dense or self.vector):
+                other = "dense" if self.dense else "vector"
+                raise ConfigError(f"ConvCoder.{field} does not go with {other}: leave one out")
         if len(self.features) != len(self.strides):
             raise ConfigError(
                 f"ConvCoder.strides needs one entry for each of features {self.features}, "
@@ -131,6 +152,11 @@ class ConvCoder(Coder):
             return (latent_dim,)
         rows, columns = self.map_shape(shape)
         return (-(-rows // self.code_stride), -(-columns // self.code_stride), latent_dim)
+
+    @property
+    def between(self) -> Callable[[jax.Array], jax.Array]:
+        """The activation."""
+        return activation_of(self.activation, self.slope)
 
     def map_shape(self, shape: Shape) -> Shape:
         """Height and width of the last feature map."""
@@ -159,6 +185,8 @@ class DenseEncoder(nn.Module):
             (*self.coder.hidden, width),
             self.coder.activation,
             activate_final=self.coder.activate_code,
+            slope=self.coder.slope,
+            initializer=self.coder.initializer,
             dtype=self.dtype,
         )(x)
         return x.reshape(-1, self.latent_dim, self.num_codes)
@@ -176,7 +204,13 @@ class DenseDecoder(nn.Module):
     def __call__(self, z: jax.Array) -> jax.Array:
         height, width = self.shape[:2]
         widths = (*reversed(self.coder.hidden), height * width * self.num_outputs)
-        x = MLP(widths, self.coder.activation, dtype=self.dtype)(z)
+        x = MLP(
+            widths,
+            self.coder.activation,
+            slope=self.coder.slope,
+            initializer=self.coder.initializer,
+            dtype=self.dtype,
+        )(z)
         return x.reshape(-1, height, width, self.num_outputs)
 
 
@@ -190,24 +224,33 @@ class ConvEncoder(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        coder, activation = self.coder, ACTIVATIONS[self.coder.activation]
-        kernel = (coder.kernel_size, coder.kernel_size)
+        coder, activation = self.coder, self.coder.between
         for width, stride in zip(coder.features, coder.strides, strict=True):
-            step = 1 if coder.pooling else stride
-            x = activation(Conv(width, kernel, (step, step), dtype=self.dtype)(x))
-            if coder.pooling and stride > 1:
-                x = nn.max_pool(x, (stride, stride), (stride, stride), padding="SAME")
+            x = activation(self._shrink(x, width, coder.kernel_size, stride))
+            x = self._pool(x, stride)
         num_features = self.latent_dim * self.num_codes
         if coder.dense:
-            x = activation(MLP((coder.dense,), dtype=self.dtype)(x))
-            x = nn.Dense(num_features, dtype=self.dtype)(x)
+            x = activation(MLP((coder.dense,), initializer=coder.initializer, dtype=self.dtype)(x))
+            start = initial(coder.initializer, x.shape[-1])
+            x = nn.Dense(num_features, dtype=self.dtype, **start)(x)
         elif coder.vector:
-            x = MLP((num_features,), dtype=self.dtype)(x)
-        elif coder.code_stride > 1:
-            x = Conv(num_features, kernel, (coder.code_stride,) * 2, dtype=self.dtype)(x)
+            x = MLP((num_features,), initializer=coder.initializer, dtype=self.dtype)(x)
         else:
-            x = Conv(num_features, (1, 1), dtype=self.dtype)(x)
+            size = coder.code_kernel or (coder.kernel_size if coder.code_stride > 1 else 1)
+            x = self._shrink(x, num_features, size, coder.code_stride)
+            x = self._pool(activation(x) if coder.activate_code else x, coder.code_stride)
         return x.reshape(*x.shape[:-1], self.latent_dim, self.num_codes)
+
+    def _shrink(self, x: jax.Array, width: int, size: int, stride: int) -> jax.Array:
+        step = 1 if self.coder.pooling else stride
+        start = initial(self.coder.initializer, size * size * x.shape[-1])
+        y: jax.Array = Conv(width, (size, size), (step, step), dtype=self.dtype, **start)(x)
+        return y
+
+    def _pool(self, x: jax.Array, stride: int) -> jax.Array:
+        if not self.coder.pooling or stride == 1:
+            return x
+        return nn.max_pool(x, (stride, stride), (stride, stride), padding="SAME")
 
 
 class ConvDecoder(nn.Module):
@@ -220,26 +263,41 @@ class ConvDecoder(nn.Module):
 
     @nn.compact
     def __call__(self, z: jax.Array) -> jax.Array:
-        coder, activation = self.coder, ACTIVATIONS[self.coder.activation]
-        kernel = (coder.kernel_size, coder.kernel_size)
+        coder, activation = self.coder, self.coder.between
+        size, rows_columns = coder.kernel_size, coder.map_shape(self.shape)
         x = z
         if coder.dense or coder.vector:
-            rows, columns = coder.map_shape(self.shape)
-            width = rows * columns * coder.features[-1]
-            widths = (coder.dense, width) if coder.dense else (width,)
-            x = MLP(widths, coder.activation, activate_final=True, dtype=self.dtype)(x)
-            x = x.reshape(-1, rows, columns, coder.features[-1])
+            width = math.prod(rows_columns) * coder.features[-1]
+            x = MLP(
+                (coder.dense, width) if coder.dense else (width,),
+                coder.activation,
+                activate_final=True,
+                slope=coder.slope,
+                initializer=coder.initializer,
+                dtype=self.dtype,
+            )(x)
+            x = x.reshape(-1, *rows_columns, coder.features[-1])
         elif coder.code_stride > 1:
-            strides = (coder.code_stride,) * 2
-            x = activation(ConvTranspose(coder.features[-1], kernel, strides, dtype=self.dtype)(x))
+            x = activation(self._grow(x, coder.features[-1], coder.code_stride))
+            if coder.pooling:  # an odd map was halved upwards
+                x = x[:, : rows_columns[0], : rows_columns[1]]
         # The layer that undoes encoder layer i gives the channels layer i - 1 had.
         channels = (coder.features[0], *coder.features[:-1])
         for width, stride in reversed(list(zip(channels, coder.strides, strict=True))):
-            if coder.pooling:
-                x = x.repeat(stride, axis=1).repeat(stride, axis=2)
-                x = Conv(width, kernel, dtype=self.dtype)(x)
-            else:
-                x = ConvTranspose(width, kernel, (stride, stride), dtype=self.dtype)(x)
-            x = activation(x)
+            x = activation(self._grow(x, width, stride))
         x = x[:, : self.shape[0], : self.shape[1]]
-        return Conv(self.num_outputs, kernel, dtype=self.dtype)(x)
+        start = initial(coder.initializer, size * size * x.shape[-1])
+        return Conv(self.num_outputs, (size, size), dtype=self.dtype, **start)(x)
+
+    def _grow(self, x: jax.Array, width: int, stride: int) -> jax.Array:
+        size, initializer = self.coder.kernel_size, self.coder.initializer
+        if self.coder.pooling:
+            x = x.repeat(stride, axis=1).repeat(stride, axis=2)
+            start = initial(initializer, size * size * x.shape[-1])
+            grown: Any = Conv(width, (size, size), dtype=self.dtype, **start)
+        else:
+            start = initial(initializer, size * size * width)  # as PyTorch counts
+            strides = (stride, stride)
+            grown = ConvTranspose(width, (size, size), strides, dtype=self.dtype, **start)
+        y: jax.Array = grown(x)
+        return y

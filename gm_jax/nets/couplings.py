@@ -1,4 +1,4 @@
-"""Layers of normalizing flows, and the networks that give couplings their scale and shift.
+"""Layers of normalizing flows.
 
 A layer is called as `layer(x, condition, inverse)` and returns what it makes of x with
 log |det J| of that direction, [B]. `condition` enters the networks only, so nothing has to be
@@ -6,7 +6,6 @@ undone for it: a vector [B, M] (labels, one-hot), a map [B, H, W, C'], or None.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import flax.linen as nn
 import jax
@@ -23,62 +22,9 @@ from gm_jax.functional.bijectors import (
     squeeze_inverse,
     standardization,
 )
-from gm_jax.nets.conv import Conv
-from gm_jax.nets.mlp import ACTIVATIONS, MLP, Activation
 
 Array = jax.Array
 Made = tuple[Array, Array]
-
-
-class DenseConditioner(nn.Module):
-    """(x [B, D], condition) -> float32 [B, num_outputs], which are zeros at first."""
-
-    num_outputs: int
-    hidden: tuple[int, ...]
-    activation: Activation
-    dtype: Any
-
-    @nn.compact
-    def __call__(self, x: Array, condition: Array | None) -> Array:
-        if condition is not None:
-            x = jnp.concatenate([x, condition.reshape(len(condition), -1)], axis=-1)
-        h = MLP(self.hidden, self.activation, activate_final=True, dtype=self.dtype)(x)
-        outputs = nn.Dense(self.num_outputs, kernel_init=nn.initializers.zeros, dtype=self.dtype)(h)
-        return outputs.astype(jnp.float32)
-
-
-class ConvConditioner(nn.Module):
-    """(x [B, H, W, C], condition) -> float32 [B, H, W, num_outputs], which are zeros at first.
-
-    One 3x3 convolution, then `blocks` more layers: residual ones (3x3, then 1x1), or plain 3x3
-    convolutions. No activation is normalized here: the flow's own normalization does that.
-    """
-
-    num_outputs: int
-    width: int
-    blocks: int
-    residual: bool
-    activation: Activation
-    dtype: Any
-
-    @nn.compact
-    def __call__(self, x: Array, condition: Array | None) -> Array:
-        activation = ACTIVATIONS[self.activation]
-        if condition is not None and condition.ndim == 4:
-            x = jnp.concatenate([x, condition], axis=-1)
-        h = Conv(self.width, (3, 3), dtype=self.dtype)(x)
-        if condition is not None and condition.ndim == 2:
-            h = h + nn.Dense(self.width, use_bias=False, dtype=self.dtype)(condition)[:, None, None]
-        for _ in range(self.blocks):
-            inner = Conv(self.width, (3, 3), dtype=self.dtype)(activation(h))
-            if self.residual:
-                h = h + Conv(self.width, (1, 1), dtype=self.dtype)(activation(inner))
-            else:
-                h = inner
-        outputs = Conv(
-            self.num_outputs, (3, 3), kernel_init=nn.initializers.zeros, dtype=self.dtype
-        )(activation(h))
-        return outputs.astype(jnp.float32)
 
 
 class ScaleAndShift(nn.Module):

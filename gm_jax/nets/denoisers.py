@@ -12,8 +12,9 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.config_types import Config
-from gm_jax.errors import check_positive
-from gm_jax.nets.mlp import ACTIVATIONS, Activation
+from gm_jax.errors import check_not_negative, check_positive
+from gm_jax.nets.initializers import Initializer, initial, last
+from gm_jax.nets.mlp import Activation, activation_of
 
 Shape = tuple[int, ...]
 
@@ -55,9 +56,16 @@ class DenseDenoiser(Denoiser):
     """After each hidden layer."""
     embedding_dim: int = 64
     """Size of the step's embedding."""
+    slope: float = 0.2
+    """Of leaky_relu below 0."""
+    initializer: Initializer = "lecun_normal"
+    """How the weights start."""
+    zero_last: bool = True
+    """Whether the last layer is zeros at first, and so the output."""
 
     def __post_init__(self) -> None:
         check_positive(self, "hidden", "embedding_dim")
+        check_not_negative(self, "slope")
 
     def module(
         self, shape: Shape, num_outputs: int, num_classes: int | None, dtype: Any
@@ -71,7 +79,7 @@ class DenseDenoiser(Denoiser):
 
 
 class DenseDenoiserNet(nn.Module):
-    """The module of a DenseDenoiser; its output starts at 0."""
+    """The module of a DenseDenoiser."""
 
     config: DenseDenoiser
     num_outputs: int
@@ -80,16 +88,18 @@ class DenseDenoiserNet(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, t: jax.Array, label: Any, train: bool) -> jax.Array:
-        shape = (*x.shape[:-1], self.num_outputs)
-        embedding = StepEmbedding(
-            self.config.embedding_dim, self.config.embedding_dim, self.num_classes, self.dtype
-        )(t, label)  # [B, E]
+        config, shape = self.config, (*x.shape[:-1], self.num_outputs)
+        size, initializer = config.embedding_dim, config.initializer
+        embedding = StepEmbedding(size, size, self.num_classes, self.dtype, initializer)(t, label)
         h = x.reshape(len(x), -1)  # [B, D]
-        activation = ACTIVATIONS[self.config.activation]
-        for width in self.config.hidden:
-            told = nn.Dense(width, use_bias=False, dtype=self.dtype)(embedding)
-            h = activation(nn.Dense(width, dtype=self.dtype)(h) + told)
-        out = nn.Dense(math.prod(shape[1:]), kernel_init=nn.initializers.zeros, dtype=self.dtype)(h)
+        activation = activation_of(config.activation, config.slope)
+        from_step = initial(initializer, size)
+        for width in config.hidden:
+            told = nn.Dense(width, use_bias=False, dtype=self.dtype, **from_step)(embedding)
+            start = initial(initializer, h.shape[-1])
+            h = activation(nn.Dense(width, dtype=self.dtype, **start)(h) + told)
+        end = last(initializer, h.shape[-1], config.zero_last)
+        out = nn.Dense(math.prod(shape[1:]), dtype=self.dtype, **end)(h)
         return out.reshape(shape).astype(jnp.float32)
 
 
@@ -104,11 +114,14 @@ class StepEmbedding(nn.Module):
     features: int
     num_classes: int | None
     dtype: Any
+    initializer: Initializer = "lecun_normal"
 
     @nn.compact
     def __call__(self, t: jax.Array, label: Any) -> jax.Array:
-        h = nn.Dense(self.features, dtype=self.dtype)(sinusoids(t, self.num_sinusoids))
-        h = nn.Dense(self.features, dtype=self.dtype)(nn.silu(h))
+        h = sinusoids(t, self.num_sinusoids)
+        h = nn.Dense(self.features, dtype=self.dtype, **initial(self.initializer, h.shape[-1]))(h)
+        start = initial(self.initializer, self.features)
+        h = nn.Dense(self.features, dtype=self.dtype, **start)(nn.silu(h))
         if self.num_classes is not None:
             # The last entry is that of no label.
             h += nn.Embed(self.num_classes + 1, self.features, dtype=self.dtype)(label)

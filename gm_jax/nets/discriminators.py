@@ -19,8 +19,9 @@ from gm_jax.errors import (
     check_positive,
 )
 from gm_jax.nets.conv import Conv
-from gm_jax.nets.generators import stage_widths, with_condition
-from gm_jax.nets.norm import Norm, NormName, kernel_init
+from gm_jax.nets.generators import check_one_start, stage_widths, start, with_condition
+from gm_jax.nets.initializers import Initializer
+from gm_jax.nets.norm import Norm, NormName
 
 Shape = tuple[int, ...]
 
@@ -36,12 +37,18 @@ class Discriminator(Config):
     dropout: float = 0.0
     """Share of the values that are dropped behind each activation, in training."""
     init_scale: float | None = None
-    """Standard deviation of the kernels' initial values (None: Flax's own)."""
+    """Standard deviation of the kernels' and of the normalizations' gains' initial values (None:
+    as `initializer` says, and gains of 1)."""
+    initializer: Initializer = "lecun_normal"
+    """How the weights start, where there is no init_scale."""
+    biases: bool = True
+    """Whether layers have biases, where no batch norm takes them away again."""
 
     def __post_init__(self) -> None:
         check_positive(self, "init_scale")
         check_not_negative(self, "slope")
         check_fraction(self, "dropout")
+        check_one_start(self)
 
     def module(self, dtype: Any) -> nn.Module:
         """The module."""
@@ -127,7 +134,12 @@ class DenseDiscriminatorNet(nn.Module):
         config = self.config
         x = with_condition(x.reshape(x.shape[0], -1), condition)
         for width in config.hidden:
-            dense = nn.Dense(width, kernel_init=kernel_init(config.init_scale), dtype=self.dtype)
+            dense = nn.Dense(
+                width,
+                use_bias=config.biases,
+                dtype=self.dtype,
+                **start(config, x.shape[-1]),
+            )
             x = _spectral(config, dense, x, train)
             x = Norm(_map_norm(config), config.init_scale, self.dtype)(x, train)
             x = _activate(config, x, train)
@@ -158,9 +170,9 @@ class ConvDiscriminatorNet(nn.Module):
                 num,
                 (config.kernel_size, config.kernel_size),
                 (stride, stride),
-                use_bias=kind != "batch" or config.norm_last,
-                kernel_init=kernel_init(config.init_scale),
+                use_bias=config.biases and (kind != "batch" or config.norm_last),
                 dtype=self.dtype,
+                **start(config, config.kernel_size**2 * x.shape[-1]),
             )
             x = _spectral(config, conv, x, train)
             if config.norm_last:
@@ -187,5 +199,5 @@ def _activate(config: Discriminator, x: jax.Array, train: bool) -> jax.Array:
 
 
 def _logits(config: Discriminator, x: jax.Array, train: bool, dtype: Any) -> jax.Array:
-    dense = nn.Dense(1, kernel_init=kernel_init(config.init_scale), dtype=dtype)
+    dense = nn.Dense(1, use_bias=config.biases, dtype=dtype, **start(config, x.shape[-1]))
     return _spectral(config, dense, x, train)[:, 0].astype(jnp.float32)

@@ -5,7 +5,8 @@ A flow is a frozen config that builds one Linen module, `module(x, condition, in
   forwards   x [B, H, W, C] -> z [B, K], log |det dz/dx| [B],    K = H W C
   inverted   z [B, K] -> x [B, H, W, C], log |det dx/dz| [B]
 
-The last layers of all networks are zeros at first, so that a flow starts as the identity.
+The last layers of all networks are zeros at first, unless `zero_last` is off: so a flow starts as
+the identity.
 """
 
 import dataclasses
@@ -19,17 +20,17 @@ import jax.numpy as jnp
 
 from gm_jax.config_types import Config
 from gm_jax.errors import ConfigError, check_not_negative, check_positive
+from gm_jax.nets.conditioners import ConvConditioner, DenseConditioner, GatedConditioner, Style
 from gm_jax.nets.couplings import (
     ActNorm,
     Chain,
     CheckerboardCoupling,
-    ConvConditioner,
-    DenseConditioner,
     Flip,
     HalvesCoupling,
     Made,
     Squeeze,
 )
+from gm_jax.nets.initializers import Initializer
 from gm_jax.nets.mlp import Activation
 
 Array = jax.Array
@@ -42,6 +43,12 @@ class Flow(Config):
 
     activation: Activation = "leaky_relu"
     """Activation in the networks of scale and shift."""
+    slope: float = 0.2
+    """Of leaky_relu below 0."""
+    initializer: Initializer = "lecun_normal"
+    """How the weights of the networks start."""
+    zero_last: bool = True
+    """Whether their last layers are zeros at first, so that the flow starts as the identity."""
     separate_nets: bool = False
     """Whether scale and shift have a network each, or the two halves of one network's outputs."""
     log_scale_limit: float = 2.0
@@ -51,6 +58,7 @@ class Flow(Config):
 
     def __post_init__(self) -> None:
         check_positive(self, "log_scale_limit")
+        check_not_negative(self, "slope")
 
     def check(self, shape: Shape) -> None:
         """Raises ConfigError where images [H, W, C] of this shape do not fit."""
@@ -63,6 +71,10 @@ class Flow(Config):
     def quick(self) -> "Flow":
         """A small version for tests."""
         return self
+
+    def style(self, dtype: Any) -> Style:
+        """Of the networks."""
+        return Style(self.activation, self.slope, self.initializer, self.zero_last, dtype)
 
     def steps(self, couplings: list[nn.Module], flip: bool) -> list[nn.Module]:
         """The couplings with what comes before and after each."""
@@ -111,25 +123,55 @@ class ImageFlow(Flow):
 
     halvings: int = 2
     """Times that height and width are halved; both must be multiples of 2^halvings."""
-    checkerboard: int = 2
-    """Checkerboard couplings of each scale, the last one too."""
-    channelwise: int = 2
-    """Couplings of channels of each scale but the last."""
-    width: int = 32
-    """Channels of the networks in the first scale; twice as many after each halving."""
+    checkerboard: int | tuple[int, ...] = 2
+    """Checkerboard couplings of each scale, the last one too; or a number for each in turn."""
+    channelwise: int | tuple[int, ...] = 2
+    """Couplings of channels of each scale but the last; or a number for each in turn."""
+    width: int | tuple[int, ...] = 32
+    """Channels of the networks in the first scale, twice as many after each halving; or a number
+    for each scale in turn. A scale's couplings of channels have those of the next one."""
     blocks: int = 1
     """Layers in the middle of a network."""
     residual: bool = True
     """Whether these are residual blocks (3x3, 1x1) or plain 3x3 convolutions."""
+    gated: bool = False
+    """Whether the residual blocks are gated, with concatenated ELUs for activations and layer
+    normalization (Ho et al. 2019)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_positive(self, "width")
-        check_not_negative(self, "halvings", "checkerboard", "channelwise", "blocks")
-        if not self.checkerboard and not (self.halvings and self.channelwise):
+        check_not_negative(self, "halvings", "blocks")
+        for field, num in (("checkerboard", 1), ("channelwise", 0), ("width", 1)):
+            value, scales = getattr(self, field), self.halvings + num
+            entries = value if isinstance(value, tuple) else (value,)
+            if isinstance(value, tuple) and len(value) != scales:
+                raise ConfigError(
+                    f"ImageFlow.{field} must have {scales} entries with {self.halvings} halvings, "
+                    f"not {len(value)}"
+                )
+            if min(entries, default=0) < 0:
+                raise ConfigError(f"ImageFlow.{field} must be 0 or greater, not {value}")
+        if not sum(self._checkerboards) + sum(self._channelwise):
             raise ConfigError(
                 "ImageFlow has no coupling: set checkerboard, or both halvings and channelwise"
             )
+        if self.gated and not self.residual:
+            raise ConfigError("ImageFlow.gated is of residual blocks: leave residual on")
+
+    @property
+    def _checkerboards(self) -> Shape:
+        return _of_each(self.checkerboard, self.halvings + 1)
+
+    @property
+    def _channelwise(self) -> Shape:
+        return _of_each(self.channelwise, self.halvings)
+
+    @property
+    def _widths(self) -> Shape:
+        if isinstance(self.width, tuple):
+            return self.width
+        return tuple(self.width * 2**i for i in range(self.halvings + 1))
 
     def check(self, shape: Shape) -> None:
         height, width = shape[:2]
@@ -150,38 +192,37 @@ class ImageFlow(Flow):
         return ImageFlowModule(self, shape, dtype)
 
     def quick(self) -> "ImageFlow":
+        halvings = min(self.halvings, 1)
         return dataclasses.replace(
             self,
-            checkerboard=min(self.checkerboard, 1),
-            channelwise=min(self.channelwise, 1),
-            halvings=min(self.halvings, 1),
-            width=min(self.width, 4),
+            checkerboard=_at_most(1, self.checkerboard, halvings + 1),
+            channelwise=_at_most(1, self.channelwise, halvings),
+            halvings=halvings,
+            width=_at_most(4, self.width, halvings + 1),
             blocks=min(self.blocks, 1),
         )
 
     def scale(self, index: int, dtype: Any) -> Chain:
         """The layers of one scale."""
-        last = index == self.halvings
 
-        def network(halvings: int) -> Any:
+        def network(scale: int) -> Any:
+            net: Any = functools.partial(ConvConditioner, residual=self.residual)
             return functools.partial(
-                ConvConditioner,
-                width=self.width * 2**halvings,
+                GatedConditioner if self.gated else net,
+                width=self._widths[scale],
                 blocks=self.blocks,
-                residual=self.residual,
-                activation=self.activation,
-                dtype=dtype,
+                style=self.style(dtype),
             )
 
         checkerboards: list[nn.Module] = [
             CheckerboardCoupling(network(index), self.separate_nets, self.log_scale_limit, i % 2)
-            for i in range(self.checkerboard)
+            for i in range(self._checkerboards[index])
         ]
         layers = self.steps(checkerboards, flip=False)
-        if not last:
+        if index < self.halvings:
             channels: list[nn.Module] = [
                 HalvesCoupling(network(index + 1), self.separate_nets, self.log_scale_limit)
-                for _ in range(self.channelwise)
+                for _ in range(self._channelwise[index])
             ]
             layers += [Squeeze(), *self.steps(channels, flip=True)]
         return Chain(tuple(layers))
@@ -197,6 +238,18 @@ class ImageFlow(Flow):
         return [*shapes, (height, width, channels)]
 
 
+def _of_each(value: int | Shape, num: int) -> Shape:
+    """One number for all, or one for each."""
+    return value if isinstance(value, tuple) else (value,) * num
+
+
+def _at_most(most: int, value: int | Shape, num: int) -> int | Shape:
+    """No number above `most`; where there is one for each scale, the first `num` of them."""
+    if isinstance(value, tuple):
+        return tuple(min(v, most) for v in value[:num])
+    return min(value, most)
+
+
 class VectorFlowModule(nn.Module):
     """See `VectorFlow`."""
 
@@ -207,7 +260,7 @@ class VectorFlowModule(nn.Module):
     def setup(self) -> None:
         flow = self.flow
         network = functools.partial(
-            DenseConditioner, hidden=flow.hidden, activation=flow.activation, dtype=self.dtype
+            DenseConditioner, hidden=flow.hidden, style=flow.style(self.dtype)
         )
         couplings: list[nn.Module] = [
             HalvesCoupling(network, flow.separate_nets, flow.log_scale_limit)

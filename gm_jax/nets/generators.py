@@ -13,10 +13,11 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.config_types import Config
-from gm_jax.errors import ConfigError, check_positive
+from gm_jax.errors import ConfigError, check_not_negative, check_positive
 from gm_jax.nets.conv import Conv, ConvTranspose
-from gm_jax.nets.mlp import ACTIVATIONS, Activation
-from gm_jax.nets.norm import Norm, NormName, kernel_init
+from gm_jax.nets.initializers import Initializer, initial
+from gm_jax.nets.mlp import Activation, activation_of
+from gm_jax.nets.norm import Norm, NormName
 
 Shape = tuple[int, ...]
 Output = Literal["tanh", "sigmoid", "linear"]
@@ -36,10 +37,19 @@ class Generator(Config):
     norm: NormName = "none"
     """Before each activation."""
     init_scale: float | None = None
-    """Standard deviation of the kernels' initial values (None: Flax's own)."""
+    """Standard deviation of the kernels' and of the normalizations' gains' initial values (None:
+    as `initializer` says, and gains of 1)."""
+    slope: float = 0.2
+    """Of leaky_relu below 0."""
+    initializer: Initializer = "lecun_normal"
+    """How the weights start, where there is no init_scale."""
+    biases: bool = True
+    """Whether layers without batch norm, which takes them away again, have biases."""
 
     def __post_init__(self) -> None:
         check_positive(self, "init_scale")
+        check_not_negative(self, "slope")
+        check_one_start(self)
 
     def module(self, shape: Shape, dtype: Any) -> nn.Module:
         """The module for images of shape [H, W, C]."""
@@ -89,7 +99,9 @@ class ConvGenerator(Generator):
     upsampling: Literal["transposed", "nearest"] = "transposed"
     """Enlarge by transposed convolutions, or by nearest neighbours before plain ones."""
     dense_norm: bool = True
-    """Whether the smallest map is normalized and activated too."""
+    """Whether the smallest map is normalized too."""
+    dense_activation: bool = True
+    """Whether the smallest map is activated too, where it is normalized."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -141,11 +153,14 @@ class DenseGeneratorNet(nn.Module):
         config = self.config
         x = with_condition(z, condition)
         for width in config.hidden:
-            x = _dense(config, width, self.dtype)(x)
+            x = _dense(config, width, x, self.dtype)
             x = _norm(config, self.dtype)(x, train)
-            x = ACTIVATIONS[config.activation](x)
+            x = activation_of(config.activation, config.slope)(x)
         x = nn.Dense(
-            math.prod(self.shape), kernel_init=kernel_init(config.init_scale), dtype=self.dtype
+            math.prod(self.shape),
+            use_bias=config.biases,
+            dtype=self.dtype,
+            **start(config, x.shape[-1]),
         )(x)
         return _OUTPUTS[config.output](x.astype(jnp.float32)).reshape(-1, *self.shape)
 
@@ -164,16 +179,16 @@ class ConvGeneratorNet(nn.Module):
         growth = math.prod(strides)
         rows, columns = -(-height // growth), -(-width // growth)
 
-        def normalized(x: jax.Array) -> jax.Array:
-            return ACTIVATIONS[config.activation](_norm(config, self.dtype)(x, train))
+        activation = activation_of(config.activation, config.slope)
 
         x = with_condition(z, condition)
-        x = _dense(config, rows * columns * features[0], self.dtype)(x)
+        x = _dense(config, rows * columns * features[0], x, self.dtype)
         x = x.reshape(-1, rows, columns, features[0])
         if config.dense_norm:
-            x = normalized(x)
+            x = _norm(config, self.dtype)(x, train)
+            x = activation(x) if config.dense_activation else x
         for num, stride in zip(features[1:], strides[:-1], strict=True):
-            x = normalized(self._enlarge(x, num, stride))
+            x = activation(_norm(config, self.dtype)(self._enlarge(x, num, stride), train))
         x = self._enlarge(x, channels, strides[-1], last=True)
         return _OUTPUTS[config.output](x[:, :height, :width].astype(jnp.float32))
 
@@ -186,13 +201,14 @@ class ConvGeneratorNet(nn.Module):
         kernel = config.kernel_size if transposed else config.plain_kernel
         if last and config.output_kernel:
             kernel = config.output_kernel
+        counted = features if transposed else x.shape[-1]  # as PyTorch counts
         return layer(
             features,
             (kernel, kernel),
             (stride, stride) if transposed else (1, 1),
-            use_bias=last or config.norm != "batch",
-            kernel_init=kernel_init(config.init_scale),
+            use_bias=config.biases and (last or config.norm != "batch"),
             dtype=self.dtype,
+            **start(config, kernel * kernel * counted),
         )(x)
 
 
@@ -201,14 +217,28 @@ def with_condition(x: jax.Array, condition: jax.Array | None) -> jax.Array:
     return x if condition is None else jnp.concatenate([x, condition.astype(x.dtype)], axis=-1)
 
 
-def _dense(config: Generator, width: int, dtype: Any) -> nn.Dense:
-    # Batch norm takes a bias away again.
-    return nn.Dense(
-        width,
-        use_bias=config.norm != "batch",
-        kernel_init=kernel_init(config.init_scale),
-        dtype=dtype,
-    )
+def check_one_start(config: Any) -> None:
+    """Raises ConfigError where both init_scale and initializer say how weights start."""
+    if config.init_scale is not None and config.initializer != "lecun_normal":
+        name = type(config).__name__
+        raise ConfigError(
+            f"{name}.init_scale {config.init_scale} and initializer {config.initializer} both say "
+            "how weights start: leave one out"
+        )
+
+
+def start(config: Any, fan_in: int) -> dict[str, Any]:
+    """The initial values of a layer of a generator or a discriminator."""
+    if config.init_scale is not None:
+        return {"kernel_init": nn.initializers.normal(config.init_scale)}
+    return initial(config.initializer, fan_in)
+
+
+def _dense(config: Generator, width: int, x: jax.Array, dtype: Any) -> jax.Array:
+    use_bias = config.biases and config.norm != "batch"  # which takes a bias away again
+    dense = nn.Dense(width, use_bias=use_bias, dtype=dtype, **start(config, x.shape[-1]))
+    y: jax.Array = dense(x)
+    return y
 
 
 def _norm(config: Generator, dtype: Any) -> Norm:

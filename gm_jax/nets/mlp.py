@@ -1,5 +1,6 @@
 """Dense layers with an activation between them."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -7,17 +8,25 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gm_jax.nets.initializers import Initializer, initial
+
 Activation = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid"]
 
-ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
+_ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": nn.relu,
-    "leaky_relu": lambda x: nn.leaky_relu(x, 0.2),
     "elu": nn.elu,
     "gelu": nn.gelu,
     "silu": nn.silu,
     "tanh": jnp.tanh,
     "sigmoid": nn.sigmoid,
 }
+
+
+def activation_of(name: Activation, slope: float) -> Callable[[jax.Array], jax.Array]:
+    """The function of that name; `slope` is that of leaky_relu below 0, and of no other."""
+    if name == "leaky_relu":
+        return functools.partial(nn.leaky_relu, negative_slope=slope)
+    return _ACTIVATIONS[name]
 
 
 class MLP(nn.Module):
@@ -29,13 +38,16 @@ class MLP(nn.Module):
     features: tuple[int, ...]
     activation: Activation = "relu"
     activate_final: bool = False
+    slope: float = 0.2
+    initializer: Initializer = "lecun_normal"
     dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         x = x.reshape(x.shape[0], -1)  # [B, D]
+        activation = activation_of(self.activation, self.slope)
         for i, width in enumerate(self.features):
-            x = nn.Dense(width, dtype=self.dtype)(x)
+            x = nn.Dense(width, dtype=self.dtype, **initial(self.initializer, x.shape[-1]))(x)
             if i + 1 < len(self.features) or self.activate_final:
-                x = ACTIVATIONS[self.activation](x)
+                x = activation(x)
         return x

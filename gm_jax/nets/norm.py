@@ -1,4 +1,4 @@
-"""Normalization by name or in groups, and kernels' initial values."""
+"""Normalization by name or in groups."""
 
 import math
 from typing import Any, Literal
@@ -48,13 +48,6 @@ def group_norm(channels: int, dtype: Any = jnp.float32) -> nn.GroupNorm:
     """Wu & He 2018, arXiv:1803.08494: 32 groups, or as many as leave 4 channels to each."""
     most = max(channels // _LEAST_CHANNELS_A_GROUP, 1)
     return nn.GroupNorm(math.gcd(_MOST_GROUPS, most), dtype=dtype)
-
-
-def kernel_init(scale: float | None) -> Any:
-    """N(0, scale²), or Flax's own where there is no scale."""
-    if scale is None:
-        return nn.initializers.lecun_normal()
-    return nn.initializers.normal(scale)
 
 
 def gain_init(scale: float | None) -> Any:

@@ -16,6 +16,7 @@ import flax.linen as nn
 import jax
 
 from gm_jax.nets.causal import MaskedConv, Place, RowConv, gate
+from gm_jax.nets.initializers import Initializer, initial
 
 Array = jax.Array
 Above = tuple[Array, ...]
@@ -29,13 +30,21 @@ class Details(NamedTuple):
       residual_rows: whether a block of the vertical stack adds to what comes in; else a stack of
         gates fades: 7 of them leave 1 % of the signal.
       dropout: probability of dropping a value in each block.
+      initializer: of all weights, but those of the label.
       dtype: they compute in.
     """
 
     visible_fan_in: bool
     residual_rows: bool
     dropout: float
+    initializer: Initializer
     dtype: Any
+
+    @property
+    def of_masked(self) -> dict[str, Any]:
+        """What a masked convolution takes of these."""
+        names = ("visible_fan_in", "initializer", "dtype")
+        return {name: getattr(self, name) for name in names}
 
 
 class MaskedNet(nn.Module):
@@ -65,10 +74,10 @@ class MaskedNet(nn.Module):
     def logits(
         self, image: Array, above: Above, label: Array | None, at: Place | None = None
     ) -> Array:
-        fan_in, dtype = self.details.visible_fan_in, self.details.dtype
+        style = self.details.of_masked
 
         def conv(features: int, size: int = 1, dilation: int = 1) -> MaskedConv:
-            return MaskedConv(features, (size, size), "B", self.groups, dilation, 1, fan_in, dtype)
+            return MaskedConv(features, (size, size), "B", self.groups, dilation, 1, **style)
 
         first = (self.first_kernel, self.first_kernel)
         h = MaskedConv(
@@ -76,9 +85,8 @@ class MaskedNet(nn.Module):
             first,
             "A",
             self.groups,
-            visible_fan_in=fan_in,
-            dtype=dtype,
             name="first",
+            **style,
         )(image, at)
         for i in range(self.num_blocks):
             dilation = self.dilations[i % len(self.dilations)]
@@ -144,18 +152,28 @@ class VerticalStack(nn.Module):
 
     @nn.compact
     def __call__(self, image: Array, label: Array | None, at: Place | None = None) -> Above:
-        width, dtype = 2 * self.channels, self.details.dtype
+        width, dtype, name = 2 * self.channels, self.details.dtype, self.details.initializer
         features = []
         rows = max(self.first_kernel // 2, 1)
         first = RowConv(
-            self.channels, rows, self.first_kernel, strict=True, dtype=dtype, name="first"
+            self.channels,
+            rows,
+            self.first_kernel,
+            strict=True,
+            initializer=name,
+            dtype=dtype,
+            name="first",
         )
         v = first(image, at)
         for i, dilation in enumerate(self.dilations):
             rows = self.kernel_size // 2 + 1
-            conv = RowConv(width, rows, self.kernel_size, dilation=dilation, dtype=dtype)
+            conv = RowConv(
+                width, rows, self.kernel_size, dilation=dilation, initializer=name, dtype=dtype
+            )
             both = conv(v, at)  # [B, H, W, 2 F]
-            features.append(nn.Dense(width, dtype=dtype, name=f"to_horizontal_{i}")(both))
+            start = initial(name, width)
+            told_by = nn.Dense(width, dtype=dtype, name=f"to_horizontal_{i}", **start)
+            features.append(told_by(both))
             gated = gate(told(both, label))
             v = v + gated if self.details.residual_rows else gated
         return tuple(features)
@@ -177,20 +195,19 @@ class HorizontalStack(nn.Module):
     def __call__(
         self, image: Array, above: Above, label: Array | None, at: Place | None = None
     ) -> Array:
-        fan_in, dtype = self.details.visible_fan_in, self.details.dtype
+        style = self.details.of_masked
 
         def conv(features: int, width: int = 1, dilation: int = 1, parts: int = 1) -> MaskedConv:
             size = (1, width)
-            return MaskedConv(features, size, "B", self.groups, dilation, parts, fan_in, dtype)
+            return MaskedConv(features, size, "B", self.groups, dilation, parts, **style)
 
         h = MaskedConv(
             self.channels,
             (1, self.first_kernel),
             "A",
             self.groups,
-            visible_fan_in=fan_in,
-            dtype=dtype,
             name="first",
+            **style,
         )(image, at)
         for dilation, told_by_rows in zip(self.dilations, above, strict=True):
             both = conv(2 * self.channels, self.kernel_size, dilation, 2)(h, at)  # [B, H, W, 2 F]

@@ -12,11 +12,13 @@ from typing import Any, Literal
 import flax.linen as nn
 import jax
 
-from gm_jax.errors import check_literals, check_positive
+from gm_jax.errors import check_positive
 from gm_jax.nets.coders import Coder, Shape
 from gm_jax.nets.conv import Conv, ConvTranspose
-from gm_jax.nets.mlp import ACTIVATIONS, MLP, Activation
+from gm_jax.nets.mlp import MLP, Activation, activation_of
 from gm_jax.nets.norm import group_norm
+
+_SLOPE = 0.2  # of leaky_relu below 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +37,6 @@ class ResidualCoder(Coder):
     """Activation within the blocks."""
 
     def __post_init__(self) -> None:
-        check_literals(self)
         check_positive(self, "features", "num_blocks", "first_stride")
 
     def encoder(self, num_codes: int, latent_dim: int, dtype: Any) -> nn.Module:
@@ -123,4 +124,4 @@ class ResidualBlock(nn.Module):
 
 
 def _active(coder: ResidualCoder, x: jax.Array) -> jax.Array:
-    return ACTIVATIONS[coder.activation](x)
+    return activation_of(coder.activation, _SLOPE)(x)

@@ -15,10 +15,8 @@ from gm_jax.errors import ConfigError, check_fraction, check_positive
 from gm_jax.nets.attention import SelfAttention
 from gm_jax.nets.conv import Conv
 from gm_jax.nets.denoisers import Denoiser, Shape, StepEmbedding
+from gm_jax.nets.initializers import Initializer, initial, last
 from gm_jax.nets.norm import group_norm
-
-_KERNEL_INIT = nn.initializers.variance_scaling(1.0, "fan_avg", "uniform")
-_ZERO = nn.initializers.zeros
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +37,11 @@ class UNet(Denoiser):
     """Of each attention."""
     dropout: float = 0.1
     """Probability of dropping a value, within each residual block."""
+    initializer: Initializer | None = None
+    """How the weights start, but those of attention (None: by Glorot's rule, and by LeCun's in the
+    step's embedding)."""
+    zero_last: bool = True
+    """Whether the last layers, of the network and of each residual block, are zeros at first."""
 
     def __post_init__(self) -> None:
         check_positive(self, "channels", "multipliers", "num_blocks", "num_heads")
@@ -66,7 +69,7 @@ class UNet(Denoiser):
 
 
 class UNetNet(nn.Module):
-    """The module of a UNet; its output starts at 0."""
+    """The module of a UNet."""
 
     config: UNet
     num_outputs: int
@@ -77,22 +80,31 @@ class UNetNet(nn.Module):
     def __call__(self, x: jax.Array, t: jax.Array, label: Any, train: bool) -> jax.Array:
         config, dtype = self.config, self.dtype
         widths = [config.channels * m for m in config.multipliers]
-        embedding = StepEmbedding(config.channels, 4 * config.channels, self.num_classes, dtype)(
-            t, label
-        )  # [B, E]
+        initializer = config.initializer or "glorot"
+        embedding = StepEmbedding(
+            config.channels,
+            4 * config.channels,
+            self.num_classes,
+            dtype,
+            config.initializer or "lecun_normal",
+        )(t, label)  # [B, E]
+
+        def conv(h: jax.Array, width: int, strides: int = 1) -> jax.Array:
+            return _conv(width, strides, dtype, initial(initializer, 9 * h.shape[-1]), h)
 
         def block(h: jax.Array, width: int, attend: bool) -> jax.Array:
-            h = ResidualBlock(width, config.dropout, dtype)(h, embedding, train)
+            style = (config.dropout, dtype, initializer, config.zero_last)
+            h = ResidualBlock(width, *style)(h, embedding, train)
             return SelfAttention(config.num_heads, dtype)(h) if attend else h
 
-        h = _conv(config.channels, dtype)(x.astype(dtype))
+        h = conv(x.astype(dtype), config.channels)
         skips = [h]
         for i, width in enumerate(widths):
             for _ in range(config.num_blocks):
                 h = block(h, width, h.shape[1] in config.attention)
                 skips.append(h)
             if i + 1 < len(widths):
-                h = _conv(width, dtype, strides=2)(h)
+                h = conv(h, width, strides=2)
                 skips.append(h)
         middle = config.middle_attention
         h = block(h, widths[-1], bool(config.attention) if middle is None else middle)
@@ -104,37 +116,48 @@ class UNetNet(nn.Module):
             if i:
                 height, breadth = skips[-1].shape[1:3]
                 # An odd map was halved upwards: what is doubled is cropped to it.
-                h = _conv(width, dtype)(_doubled(h)[:, :height, :breadth])
+                h = conv(_doubled(h)[:, :height, :breadth], width)
         h = nn.silu(group_norm(h.shape[-1], dtype)(h))
-        return _conv(self.num_outputs, dtype, init=_ZERO)(h).astype(jnp.float32)
+        end = last(initializer, 9 * h.shape[-1], config.zero_last)
+        return _conv(self.num_outputs, 1, dtype, end, h).astype(jnp.float32)
 
 
 class ResidualBlock(nn.Module):
-    """x [B, H, W, C] and the step's embedding [B, E] to [B, H, W, features]; at first a shortcut.
+    """x [B, H, W, C] and the step's embedding [B, E] to [B, H, W, features].
 
-    The shortcut is x itself, or a map of its channels where their number changes.
+    What comes out is added to a shortcut, x itself, or a map of its channels where their number
+    changes; with `zero_last` the shortcut is all there is at first.
     """
 
     features: int
     dropout: float
     dtype: Any
+    initializer: Initializer
+    zero_last: bool
 
     @nn.compact
     def __call__(self, x: jax.Array, embedding: jax.Array, train: bool) -> jax.Array:
-        channels = x.shape[-1]
-        h = _conv(self.features, self.dtype)(nn.silu(group_norm(channels, self.dtype)(x)))
-        told = nn.Dense(self.features, kernel_init=_KERNEL_INIT, dtype=self.dtype)(embedding)
+        channels, name = x.shape[-1], self.initializer
+        h = nn.silu(group_norm(channels, self.dtype)(x))
+        h = _conv(self.features, 1, self.dtype, initial(name, 9 * channels), h)
+        start = initial(name, embedding.shape[-1])
+        told = nn.Dense(self.features, dtype=self.dtype, **start)(embedding)
         h += told[:, None, None, :]
         h = nn.silu(group_norm(self.features, self.dtype)(h))
         h = nn.Dropout(self.dropout, deterministic=not train)(h)
-        h = _conv(self.features, self.dtype, init=_ZERO)(h)
+        end = last(name, 9 * self.features, self.zero_last)
+        h = _conv(self.features, 1, self.dtype, end, h)
         if channels != self.features:
-            x = nn.Dense(self.features, kernel_init=_KERNEL_INIT, dtype=self.dtype)(x)
+            x = nn.Dense(self.features, dtype=self.dtype, **initial(name, channels))(x)
         return x + h
 
 
-def _conv(features: int, dtype: Any, strides: int = 1, init: Any = _KERNEL_INIT) -> nn.Module:
-    return Conv(features, (3, 3), strides=(strides, strides), kernel_init=init, dtype=dtype)
+def _conv(
+    features: int, strides: int, dtype: Any, start: dict[str, Any], x: jax.Array
+) -> jax.Array:
+    """A 3x3 convolution; in a compact module."""
+    y: jax.Array = Conv(features, (3, 3), strides=(strides, strides), dtype=dtype, **start)(x)
+    return y
 
 
 def _doubled(x: jax.Array) -> jax.Array:

@@ -47,6 +47,7 @@ def by_place(name):
         ResidualCoder(features=(4, 8)),
         ResidualCoder(features=(4, 8, 4), num_blocks=2, first_stride=2, norm="group"),
         ResidualCoder(features=(64, 32, 16), num_blocks=3).quick(),
+        ConvCoder(features=(4, 8), dense=None, pooling=True, code_stride=2, activate_code=True),
     ],
 )
 def test_codes_and_images_have_their_shapes(coder, shape):
@@ -129,13 +130,37 @@ def test_a_code_sees_its_own_place():
     assert not changed[:, 2:].any()
 
 
+def test_a_code_of_pooled_maps():
+    """Three times a 3x3 convolution, ReLU and pooling: 28, 14, 7, 4; back by 4, 7, 14, 28."""
+    coder = ConvCoder(
+        (4, 5), dense=None, pooling=True, code_stride=2, code_kernel=3, activate_code=True
+    )
+    shape = (28, 28, 1)
+    encoder, decoder, shapes = built(coder, shape, latent_dim=3, num_codes=1)
+    assert kernels(shapes["encoder"]) == [(3, 3, 1, 4), (3, 3, 4, 5), (3, 3, 5, 3)]
+    assert kernels(shapes["decoder"]) == [(3, 3, 3, 5), (3, 3, 5, 4), (3, 3, 4, 4), (3, 3, 4, 1)]
+    params = init_coder(rngs_from_seed(0), encoder, decoder, shape, (4, 4, 3))
+    codes = encoder.apply(
+        {"params": params["encoder"]}, jax.random.normal(jax.random.key(0), (2, *shape))
+    )
+    chex.assert_shape(codes, (2, 4, 4, 3, 1))
+    assert float(codes.min()) == 0
+    assert float(codes.max()) > 0
+    # Row 3 of the code covers row 6 of 7: what it says reaches row 24 at the end, and 4 above.
+    z = jnp.zeros((1, 4, 4, 3))
+    images = [decoder.apply({"params": params["decoder"]}, v) for v in (z, z.at[0, 3].set(1.0))]
+    changed = np.asarray(images[0] != images[1])[0].any((1, 2))  # [28]
+    assert np.flatnonzero(changed)[0] in range(15, 24)
+
+
 @pytest.mark.parametrize(
-    "options",
-    [{"dense": 8}, {"dense": None, "pooling": True}, {"dense": None, "vector": True}],
+    "field", [{"code_stride": 2}, {"code_kernel": 3}, {"activate_code": True}], ids=str
 )
-def test_what_does_not_go_together(options):
-    with pytest.raises(ConfigError, match="code_stride 2 does not go with") as error:
-        ConvCoder(code_stride=2, **options)
+@pytest.mark.parametrize("options", [{"dense": 8}, {"dense": None, "vector": True}], ids=str)
+def test_what_does_not_go_together(field, options):
+    name = next(iter(field))
+    with pytest.raises(ConfigError, match=rf"ConvCoder\.{name}.* does not go with") as error:
+        ConvCoder(**field, **options)
     assert "\n" not in str(error.value)
     with pytest.raises(ConfigError, match=r"vector is for dense None: with 256"):
         ConvCoder(vector=True)

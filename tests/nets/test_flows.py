@@ -1,5 +1,8 @@
 """Flows and their layers: invertible, with the Jacobian's log-determinant, whatever the weights."""
 
+import dataclasses
+
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +11,7 @@ import pytest
 from gm_jax.data.spec import DataSpec
 from gm_jax.errors import ConfigError
 from gm_jax.models.realnvp import RealNVP
+from gm_jax.nets.conditioners import GatedConditioner, Style
 from gm_jax.nets.couplings import ActNorm
 from gm_jax.nets.flows import ImageFlow, VectorFlow
 
@@ -37,6 +41,23 @@ FLOWS = {
     "one scale, plain nets, odd size": (
         ImageFlow(halvings=0, checkerboard=2, width=2, residual=False, separate_nets=True),
         (3, 5, 1),
+        None,
+    ),
+    "gated, labels": (
+        ImageFlow(halvings=0, checkerboard=2, width=2, gated=True, separate_nets=True),
+        (3, 4, 1),
+        LABELS,
+    ),
+    "a number for each scale, gated": (
+        ImageFlow(
+            halvings=2,
+            checkerboard=(1, 0, 2),
+            channelwise=(0, 1),
+            width=(1, 2, 3),
+            blocks=1,
+            gated=True,
+        ),
+        (4, 4, 1),
         None,
     ),
     "one scale beside a map": (ImageFlow(halvings=0, checkerboard=1, width=2), (4, 4, 1), MAP),
@@ -75,7 +96,7 @@ def test_a_flow_inverts_and_its_log_determinant_is_the_jacobians(name):
     np.testing.assert_allclose(log_det, expected, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["vector", "scales"])
+@pytest.mark.parametrize("name", ["vector", "scales", "a number for each scale, gated"])
 def test_a_flow_starts_as_the_identity(name):
     flow, shape, _ = FLOWS[name]
     module = flow.module(shape, jnp.float32)
@@ -111,6 +132,53 @@ def test_every_coupling_of_a_fitted_flow_sees_mean_0_and_variance_1():
         np.testing.assert_allclose(y.var(0), 1.0, atol=1e-3)
 
 
+def test_each_scale_has_as_many_couplings_of_as_many_channels_as_it_is_given():
+    flow = ImageFlow(
+        halvings=2, checkerboard=(3, 0, 4), channelwise=(1, 2), width=(4, 5, 6), actnorm=False
+    )
+    params = jax.eval_shape(
+        flow.module((4, 4, 1), jnp.float32).init, jax.random.key(0), jnp.zeros((1, 4, 4, 1))
+    )["params"]
+    widths = [
+        [c["ScaleAndShift_0"]["ConvConditioner_0"]["Conv_0"]["kernel"].shape[-1] for c in scale]
+        for scale in ([*params[f"scales_{i}"].values()] for i in range(3))
+    ]
+    assert widths == [[4, 4, 4, 5], [6, 6], [6, 6, 6, 6]]
+    doubled = dataclasses.replace(flow, checkerboard=2, channelwise=1, width=4)
+    spelt = dataclasses.replace(flow, checkerboard=(2, 2, 2), channelwise=(1, 1), width=(4, 8, 16))
+    trees = [
+        jax.eval_shape(
+            f.module((4, 4, 1), jnp.float32).init, jax.random.key(0), jnp.zeros((1, 4, 4, 1))
+        )
+        for f in (doubled, spelt)
+    ]
+    chex.assert_trees_all_equal_shapes(*trees)
+    assert flow.quick().checkerboard == (1, 0)
+
+
+def test_gates_are_as_in_flow_plus_plus():
+    style = Style("relu", 0.2, "lecun_normal", False, jnp.float32)
+    net = GatedConditioner(num_outputs=2, width=3, blocks=1, style=style)
+    x = jax.random.normal(jax.random.key(1), (2, 4, 5, 2))
+    params = net.init(jax.random.key(0), x, None)["params"]
+
+    def conv(i, x):
+        layer = params[f"Conv_{i}"]
+        y = jax.lax.conv_general_dilated(
+            x, layer["kernel"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+        return y + layer["bias"].reshape(1, 1, 1, -1)
+
+    def both(h):
+        return jnp.concatenate([jax.nn.elu(h), jax.nn.elu(-h)], -1)
+
+    h = conv(0, x)
+    a, b = jnp.split(conv(2, both(conv(1, both(h)))), 2, -1)
+    h = h + a * jax.nn.sigmoid(b)
+    h = (h - h.mean(-1, keepdims=True)) / jnp.sqrt(h.var(-1, keepdims=True) + 1e-6)
+    np.testing.assert_allclose(net.apply({"params": params}, x, None), conv(3, both(h)), atol=1e-5)
+
+
 def test_scales_leave_half_of_the_channels_each():
     flow = ImageFlow(halvings=2)
     assert flow.latent_shapes((28, 28, 1)) == [(14, 14, 2), (7, 7, 4), (7, 7, 4)]
@@ -136,6 +204,16 @@ def test_images_that_cannot_be_halved_are_refused(shape, message):
 def test_impossible_flows_are_refused_when_built():
     with pytest.raises(ConfigError, match="ImageFlow has no coupling"):
         ImageFlow(checkerboard=0, halvings=0)
+    with pytest.raises(ConfigError, match="ImageFlow has no coupling"):
+        ImageFlow(checkerboard=(0, 0, 0), channelwise=(0, 0))
+    with pytest.raises(
+        ConfigError, match="checkerboard must have 3 entries with 2 halvings, not 2"
+    ):
+        ImageFlow(checkerboard=(1, 2))
+    with pytest.raises(ConfigError, match="channelwise must be 0 or greater"):
+        ImageFlow(channelwise=(1, -2))
+    with pytest.raises(ConfigError, match="gated is of residual blocks"):
+        ImageFlow(gated=True, residual=False)
     with pytest.raises(ConfigError, match=r"VectorFlow\.couplings must be greater than 0"):
         VectorFlow(couplings=0)
     with pytest.raises(ConfigError, match="log_scale_limit must be greater than 0"):

@@ -15,7 +15,7 @@ from gm_jax.rng import rngs_from_seed
 
 @pytest.mark.parametrize(("residual", "least", "most"), [(True, 0.3, 3.0), (False, 0.0, 0.02)])
 def test_what_the_rows_above_say_does_not_fade(residual, least, most):
-    details = Details(True, residual, 0.0, jnp.float32)
+    details = Details(True, residual, 0.0, "lecun_normal", jnp.float32)
     stack = VerticalStack(32, 7, 3, (1,) * 7, details)
     image = jax.random.normal(jax.random.key(0), (4, 16, 16, 1))
     above, _ = stack.init_with_output(jax.random.key(1), image, None)
