@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
+from scipy.special import log_ndtr
 
 from gm_jax.data import Data
 from gm_jax.data.spec import DataSpec
@@ -77,6 +78,38 @@ def closed_form(alphas_bar):
     return {"prior_kl": prior, "diffusion": diffusion, "decoder": decoder}
 
 
+def gaussian_kl(mean, variance, other_mean, other_variance):
+    """KL(N || N'), nats, in NumPy."""
+    ratio = variance / other_variance
+    return 0.5 * (ratio - 1 - np.log(ratio) + (mean - other_mean) ** 2 / other_variance)
+
+
+def bin_log_mass(level, mean, std, num_levels):
+    """Of a level's bin under N(mean, std^2), in NumPy; the outer bins are open."""
+    edges = (2 * np.arange(1, num_levels) - 1) / (num_levels - 1) - 1
+    edges = np.concatenate([[-np.inf], edges, [np.inf]])
+    lower, upper = ((edges[level + i] - mean) / std for i in (0, 1))
+    # Mirrored where the bin lies above the mean: the lower tail has all its digits.
+    above = lower + upper > 0
+    tails = [log_ndtr(np.where(above, *pair)) for pair in ((-upper, lower), (-lower, upper))]
+    return tails[1] + np.log1p(-np.exp(tails[0] - tails[1]))
+
+
+def expected(function):
+    """E[function(ε)] of a standard normal ε, by quadrature."""
+    points, weights = np.polynomial.hermite_e.hermegauss(200)
+    return (function(points) * weights).sum() / weights.sum()
+
+
+def assert_means(figures, wanted, levels):
+    """The mean of each figure over the images of each level, within five standard errors."""
+    for name, by_level in wanted.items():
+        for level, value in enumerate(by_level):
+            samples = np.asarray(figures[name], np.float64)[levels == level]
+            error = 5 * samples.std() / math.sqrt(len(samples)) + 1e-4
+            np.testing.assert_allclose(samples.mean(), value, atol=error, err_msg=f"{name} {level}")
+
+
 ENTROPY = 0.5 * math.log(2 * math.pi * math.e * SCALE**2)
 
 
@@ -98,6 +131,108 @@ def test_the_bound_of_a_gaussian_is_its_closed_form(terms):
     )
     np.testing.assert_allclose(float(figures["neg_elbo"].mean()), total, atol=0.05)
     assert total > ENTROPY
+
+
+def test_the_bound_of_discrete_images_is_its_closed_form():
+    num_levels, num_steps, std = 5, 6, 0.3
+    model = optimal(num_steps, clip_x0=False)
+    spec = DataSpec((1, 1, 1), num_levels)
+    state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), spec)
+    params = {**state.params, "decoder_log_scale": jnp.log(std)}
+    levels = np.arange(50_000) % num_levels
+    batch = {"image": levels.astype(np.uint8).reshape(-1, 1, 1, 1)}
+    figures = jax.jit(model.evaluate)(state.replace(params=params), batch, rngs_from_seed(1))
+
+    bars = noise_schedule("linear", num_steps).alphas_bar
+    snr = bars[1:] / (1 - bars[1:])  # of steps 1 .. T
+    wanted = {"prior_kl": [], "diffusion": [], "decoder": []}
+    for level in range(num_levels):
+        x0 = 2 * level / (num_levels - 1) - 1
+        wanted["prior_kl"].append(gaussian_kl(math.sqrt(bars[-1]) * x0, 1 - bars[-1], 0.0, 1.0))
+
+        def x0_hat(t, noise, x0=x0):
+            """E[x_0 | x_t] of the Gaussian that the network takes the data for."""
+            signal, variance = math.sqrt(bars[t]), 1 - bars[t]
+            gain = signal * SCALE**2 / (bars[t] * SCALE**2 + variance)
+            return MEAN + gain * (signal * (x0 - MEAN) + math.sqrt(variance) * noise)
+
+        errors = [
+            expected(lambda e, t=t, x0=x0: (x0_hat(t, e) - x0) ** 2)
+            for t in range(2, num_steps + 1)
+        ]
+        wanted["diffusion"].append((0.5 * (snr[:-1] - snr[1:]) * errors).sum())
+
+        def mass(noise, level=level, mean=x0_hat):
+            return bin_log_mass(level, mean(1, noise), std, num_levels)
+
+        wanted["decoder"].append(-expected(mass))
+    wanted["neg_elbo"] = np.sum([wanted[name] for name in ("prior_kl", "diffusion", "decoder")], 0)
+    wanted["bits_per_dim"] = wanted["neg_elbo"] / math.log(2)
+    assert_means(figures, wanted, levels)
+
+
+class LinearNet(nn.Module):
+    """A mean of (1 - τ / 5) x_t + τ / 10 and a log-scale τ / 4 above the schedule's; τ = t / T."""
+
+    @nn.compact
+    def __call__(self, x, t, label, train):
+        self.param("unused", nn.initializers.zeros, (1,))
+        tau = (t / 1000).reshape(-1, 1, 1, 1)
+        return jnp.concatenate([0.1 * tau - 0.2 * tau * x, 0.25 * tau + 0.0 * x], -1)
+
+
+class Linear(DenseDenoiser):
+    def module(self, shape, num_outputs, num_classes, dtype):
+        return LinearNet()
+
+
+def test_the_naive_bound_is_its_closed_form():
+    """Each KL by its Gaussians: x_t is one, the posterior's mean and the network's linear in it."""
+    num_levels, num_steps = 3, 4
+    model, spec = NaiveDiffusion(network=Linear(), num_steps=num_steps), DataSpec((1, 1, 1), 3)
+    state = model.init(rngs_from_seed(0), spec)
+    levels = np.arange(60_000) % num_levels
+    batch = {"image": levels.astype(np.uint8).reshape(-1, 1, 1, 1)}
+    figures = jax.jit(model.evaluate)(state, batch, rngs_from_seed(1))
+
+    bars = noise_schedule("linear", num_steps).alphas_bar
+    betas = 1 - bars[1:] / bars[:-1]  # of steps 1 .. T
+    wanted = {"prior_kl": [], "diffusion": [], "decoder": []}
+    for level in range(num_levels):
+        x0 = float(level - 1)
+        wanted["prior_kl"].append(gaussian_kl(math.sqrt(bars[-1]) * x0, 1 - bars[-1], 0.0, 1.0))
+
+        def x_at(t, noise, x0=x0):
+            return math.sqrt(bars[t]) * x0 + math.sqrt(1 - bars[t]) * noise
+
+        def back(t, noise):
+            """Mean and variance of the network's step from x_t."""
+            tau = t / num_steps
+            mean = (1 - 0.2 * tau) * x_at(t, noise) + 0.1 * tau
+            return mean, betas[t - 1] * math.exp(0.5 * tau)
+
+        def forth(t, noise, x0=x0):
+            """Of q(x_{t-1} | x_t, x_0), by Bayes' rule for q(x_t | x_{t-1}) q(x_{t-1} | x_0)."""
+            beta, before = betas[t - 1], 1 - bars[t - 1]
+            variance = 1 / ((1 - beta) / beta + 1 / before)
+            seen = math.sqrt(1 - beta) * x_at(t, noise) / beta
+            return variance * (seen + math.sqrt(bars[t - 1]) * x0 / before), variance
+
+        terms = [
+            expected(lambda e, t=t: gaussian_kl(*forth(t, e), *back(t, e)))
+            for t in range(2, num_steps + 1)
+        ]
+        wanted["diffusion"].append(sum(terms))
+
+        def mass(noise, level=level):
+            mean, variance = back(1, noise)
+            return bin_log_mass(level, mean, math.sqrt(variance), num_levels)
+
+        wanted["decoder"].append(-expected(mass))
+    wanted["neg_elbo"] = np.sum([wanted[name] for name in ("prior_kl", "diffusion", "decoder")], 0)
+    assert_means(figures, wanted, levels)
+    log_prob = model.log_prob(state, batch, rngs_from_seed(2), 1)
+    assert_means({"neg_elbo": -log_prob}, {"neg_elbo": wanted["neg_elbo"]}, levels)
 
 
 def test_the_bound_nears_the_entropy_as_steps_grow():
@@ -244,12 +379,7 @@ def test_only_the_decoders_step_moves_its_scale():
 def test_guidance():
     """1 is plain p(x|y), 0 is p(x), and between and beyond them it is linear in the output."""
     model = DDPM(network=DENSE, num_steps=4, conditional=True, label_dropout=0.3, clip_x0=False)
-    state, _ = trained(model, steps=1)
-    # Away from the start, where no label makes a difference.
-    noise = rngs_from_seed(9)("weights")
-    state = state.replace(
-        params=jax.tree.map(lambda p: p + jax.random.normal(noise, p.shape), state.params)
-    )
+    state = spread(trained(model, steps=1)[0])
     x, t = jax.random.normal(jax.random.key(1), (6, 3, 3, 1)), jnp.int32(3)
     label, none = jnp.arange(6) % 3, jnp.full((6,), 3)
 
@@ -265,11 +395,48 @@ def test_guidance():
     np.testing.assert_allclose(x0(3.0, label), untold + 3 * (told - untold), atol=1e-3 * scale)
 
 
+def spread(state):
+    """The state away from its start, where no label makes a difference."""
+    noise = rngs_from_seed(9)("weights")
+    move = lambda p: p + jax.random.normal(noise, p.shape)  # noqa: E731
+    return state.replace(params=jax.tree.map(move, state.params))
+
+
+def test_labels_are_dropped_as_often_as_is_said():
+    """Those that stay are the ones they were; the network is told the others as `num_classes`."""
+    model = DDPM(network=DENSE, num_steps=4, conditional=True, label_dropout=0.3)
+    label = jnp.arange(10_000) % 3
+    told = np.asarray(model._dropped(rngs_from_seed(0), label, TINY))
+    dropped = told == 3
+    np.testing.assert_allclose(dropped.mean(), 0.3, atol=5 * math.sqrt(0.3 * 0.7 / 10_000))
+    np.testing.assert_array_equal(told[~dropped], label[~dropped])
+    np.testing.assert_allclose(np.bincount(label[dropped]) / dropped.sum(), 1 / 3, atol=0.05)
+    other = np.asarray(model._dropped(rngs_from_seed(1), label, TINY))
+    assert (other != told).any()
+
+
+@pytest.mark.parametrize(("dropout", "matters"), [(0.0, True), (0.999_999, False)])
+def test_an_update_sees_the_labels_that_are_not_dropped(dropout, matters):
+    model = DDPM(network=DENSE, num_steps=4, conditional=True, label_dropout=dropout)
+    state = spread(jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), TINY))
+    batch, update = batch_of(TINY), jax.jit(model.update)
+    other = {**batch, "label": (batch["label"] + 1) % 3}
+    losses = [float(update(state, b, rngs_from_seed(3))[1]["loss"]) for b in (batch, other)]
+    assert (abs(losses[0] - losses[1]) > 1e-3) == matters
+    # What is evaluated never lacks its label.
+    bounds = [model.log_prob(state, b, rngs_from_seed(3)) for b in (batch, other)]
+    assert float(jnp.abs(bounds[0] - bounds[1]).min()) > 1e-3
+
+
 def test_labels_take_turns_and_are_refused_without():
     model = DDPM(network=DENSE, num_steps=4, conditional=True)
     assert model.conditional
-    state, _ = trained(model)
+    state = spread(trained(model, steps=1)[0])
     rngs = rngs_from_seed(2)
+    by_label = [np.asarray(model.sample(state, rngs, 6, np.full(6, y))) for y in range(3)]
+    assert not any((by_label[y] == by_label[y - 1]).all() for y in range(3))
+    turns = [by_label[y][i] for i, y in enumerate(np.arange(6) % 3)]
+    np.testing.assert_array_equal(model.sample(state, rngs, 6), turns)
     in_turn = model.sample(state, rngs, 6, np.arange(6) % 3)
     chex.assert_trees_all_equal(model.sample(state, rngs, 6), in_turn)
     for plain in (DDPM(network=DENSE, num_steps=4), NaiveDiffusion(network=DENSE, num_steps=4)):
