@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy import stats
+from scipy.special import logsumexp
 from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 
 import gm_jax
-from gm_jax.data import Clusters, Data, DataSpec
+from gm_jax.data import Clusters, Data, DataSpec, Digits
 from gm_jax.errors import ConfigError, UserError
 from gm_jax.experiment import Experiment, Training
 from gm_jax.models.gmm import GMM
@@ -261,7 +262,7 @@ def test_a_gaussian_that_lost_its_examples_is_revived(covariance, algorithm):
     if algorithm == "batch":  # the other still remembers much of its start
         np.testing.assert_allclose(after[-1], losses[-1], atol=0.02)
     np.testing.assert_allclose(
-        state.model_state["statistics"].counts.sum(), 600 if algorithm == "batch" else 1, rtol=1e-3
+        state.model_state["statistics"].counts.sum(), 600 if algorithm == "batch" else 1, rtol=0.01
     )
 
 
@@ -356,3 +357,32 @@ def test_through_the_loop_with_pictures_of_the_density(tmp_path):
     np.testing.assert_allclose(
         run.log_prob(batch), run.model.log_density(run.state, batch["image"]), rtol=1e-5
     )
+
+
+def test_two_gaussians_a_class_beat_one_on_digits():
+    """On the validation images, with the recipe's settings, and no Gaussian is lost."""
+    split = Digits().open("train").load_all()
+    train, valid = (
+        {name: split[name][part] for name in ("image", "label")}
+        for part in (slice(1347), slice(1347, None))
+    )
+    spec = DataSpec((8, 8, 1), num_levels=17, num_classes=10)
+    model = GMM(num_components=2, per_class=True, shrinkage=0.1, variance_floor=2e-4)
+    state, _ = run_em(model, fresh(model, spec), 8, [train])
+    assert state.params["weights"].min() > 0.1
+    two = jax.jit(model.evaluate)(state, valid, rngs_from_seed(0))["bits_per_dim"].mean()
+
+    def values(batch):
+        noise = np.random.default_rng(0).uniform(size=batch["image"].shape)
+        return ((batch["image"] + noise) / 17).reshape(-1, 64)
+
+    x, z = values(train), values(valid)
+    joint = []
+    for y in range(10):  # the best single Gaussians, by the same prior
+        mine = x[train["label"] == y]
+        covariance = np.cov(mine.T, ddof=0)
+        covariance = (covariance + 0.1 * np.diag(np.diag(covariance))) / 1.1 + 2e-4 * np.eye(64)
+        log_density = stats.multivariate_normal(mine.mean(0), covariance).logpdf(z)
+        joint.append(log_density + np.log(len(mine) / len(x)))
+    one = math.log2(17) - logsumexp(joint, 0).mean() / (64 * math.log(2))
+    assert two < one - 0.02
