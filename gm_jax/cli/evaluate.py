@@ -1,7 +1,6 @@
 """gm-jax evaluate."""
 
 import dataclasses
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,12 +73,12 @@ class Evaluate(Command):
 
 def show_lead_times(result: "LeadTimes", split: str, folder: Path) -> None:
     """The table of figures by lead time, beside those of the baselines, and its plot."""
-    from gm_jax.cli.output import naming
+    from gm_jax.cli.output import naming, split_stem
     from gm_jax.viz.lead_times import plot_lead_times
 
     for line in result.table():
         say("", line)
-    out = folder / f"lead_times_{re.sub(r'[^A-Za-z0-9]+', '_', split).strip('_')}.png"
+    out = folder / f"lead_times_{split_stem(split)}.png"
     with naming(out):
         plot_lead_times(result.seconds, result.values(), out)
     say("pictures", str(out))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gm_jax.cli.animate import Animate
 from gm_jax.cli.command import Command
 from gm_jax.cli.data import Data
+from gm_jax.cli.encode import Encode
 from gm_jax.cli.evaluate import Evaluate
 from gm_jax.cli.failures import describe_os_error, known_failure
 from gm_jax.cli.forecast import Forecast
@@ -14,6 +15,7 @@ from gm_jax.cli.inpaint import Inpaint
 from gm_jax.cli.interpolate import Interpolate
 from gm_jax.cli.list import List
 from gm_jax.cli.reconstruct import Reconstruct
+from gm_jax.cli.runs import Runs
 from gm_jax.cli.sample import Sample
 from gm_jax.cli.train import Train
 from gm_jax.errors import UserError
@@ -27,6 +29,8 @@ COMMANDS: dict[str, type[Command]] = {
     "forecast": Forecast,
     "interpolate": Interpolate,
     "animate": Animate,
+    "encode": Encode,
+    "runs": Runs,
     "list": List,
     "data": Data,
 }

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,11 @@ def naming(out: Path) -> Iterator[None]:
         if error.errno is None:
             raise
         raise OSError(error.errno, error.strerror, str(out)) from error
+
+
+def split_stem(split: str) -> str:
+    """A split's name, or expression, as a part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", split).strip("_")
 
 
 def save_grid(out: Path, grid: np.ndarray) -> None:
