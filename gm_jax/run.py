@@ -5,6 +5,7 @@ run = gm_jax.fit(experiment, "runs/mine")
 images = run.sample(64, seed=0)
 """
 
+import contextlib
 import dataclasses
 import functools
 import signal
@@ -19,6 +20,7 @@ import numpy as np
 from gm_jax.data.sequences.checks import check_forecast
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import Split
+from gm_jax.data.transforms import apply_random
 from gm_jax.drawing import chunk_size, draw, sample_rngs
 from gm_jax.errors import UserError
 from gm_jax.evaluation.forecasts import LeadTimes, evaluate_lead_times
@@ -30,13 +32,13 @@ from gm_jax.experiment_file import resolve
 from gm_jax.functional.interpolation import lerp, slerp
 from gm_jax.model import Family, TrainState, can, compiled, drawn_by, require
 from gm_jax.printing import brief, html_table, text_table
-from gm_jax.rng import Rngs
+from gm_jax.rng import Rngs, rngs_from_seed
 from gm_jax.training.callbacks import Callback
 from gm_jax.training.checkpoint import Checkpoints
 from gm_jax.training.folder import RunFolder
 from gm_jax.training.loop import TrainResult, train
 from gm_jax.training.pictures import Painter, newest_picture, picture_examples
-from gm_jax.training.progress import progress
+from gm_jax.training.progress import Bar, progress
 from gm_jax.training.records import by_phase, read_records
 from gm_jax.training.sharding import DataMesh, make_evaluator
 from gm_jax.training.step import abstract_state
@@ -223,6 +225,34 @@ class Run:
     def encode(self, batch: Any) -> np.ndarray:
         """Codes, [B, ...]."""
         return np.asarray(self._method("encode")(self.state, self._batch(batch)))
+
+    def encode_split(
+        self, split: str = "test", show_progress: bool = False
+    ) -> dict[str, np.ndarray]:
+        """Codes of every image of a split, in its order.
+
+        Args:
+          split: "train", "valid", "test" or a split expression.
+          show_progress: whether to show that.
+
+        Returns:
+          "code" [N, ...], "index" int32 [N], and "label" int32 [N] where there are labels.
+        """
+        method, data = self._method("encode"), self._open(split)
+        rngs = rngs_from_seed(self.experiment.seed).at("eval", "transforms")
+        parts: list[dict[str, np.ndarray]] = []
+        with contextlib.ExitStack() as stack:
+            bar: Bar | None = None
+            if show_progress:
+                bar = stack.enter_context(progress(data.num_examples, 0, "codes", unit="example"))
+            for batch in data.eval_batches(self.experiment.evaluation.batch_size):
+                seen = apply_random(data.transforms, rngs, batch, train=False)
+                whole = {n: np.asarray(v) for n, v in seen.items() if n in ("index", "label")}
+                whole["code"] = np.asarray(method(self.state, self._batch(seen)))
+                parts.append({name: value[batch["mask"]] for name, value in whole.items()})
+                if bar is not None:
+                    bar.advance(sum(len(part["index"]) for part in parts), {})
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def decode(self, z: Any, condition: Any = None) -> np.ndarray:
         """Images of codes or latents (with labels [B]), uint8 levels [B, H, W, C].

@@ -7,12 +7,14 @@ from typing import ClassVar
 from gm_jax.cli.animate import Animate
 from gm_jax.cli.command import Command
 from gm_jax.cli.data import Data
+from gm_jax.cli.encode import Encode
 from gm_jax.cli.evaluate import Evaluate
 from gm_jax.cli.forecast import Forecast
 from gm_jax.cli.inpaint import Inpaint
 from gm_jax.cli.interpolate import Interpolate
 from gm_jax.cli.list import List
 from gm_jax.cli.reconstruct import Reconstruct
+from gm_jax.cli.runs import Runs
 from gm_jax.cli.sample import Sample
 from gm_jax.cli.train import Train
 from gm_jax.errors import UserError
@@ -26,6 +28,8 @@ COMMANDS: dict[str, type[Command]] = {
     "forecast": Forecast,
     "interpolate": Interpolate,
     "animate": Animate,
+    "encode": Encode,
+    "runs": Runs,
     "list": List,
     "data": Data,
 }

@@ -71,6 +71,11 @@ def naming(out: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, str(out)) from error
 
 
+def split_stem(split: str) -> str:
+    """A split's name, or expression, as a part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", split).strip("_")
+
+
 def save_grid(out: Path, grid: np.ndarray) -> None:
     """Writes a PNG, making its folder; whole or not at all."""
     with naming(out):

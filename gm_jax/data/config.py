@@ -2,13 +2,14 @@
 
 import abc
 import dataclasses
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from gm_jax.config_types import Config
 from gm_jax.data.sets.digits import Digits
 from gm_jax.data.source import Source
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import Split, apply_spec, check_one_size
+from gm_jax.data.transform_text import TRANSFORMS
 from gm_jax.data.transforms import FixedTransform, RandomTransform, Transform
 from gm_jax.errors import ConfigError, UserError, check_not_negative, check_positive
 
@@ -133,8 +134,9 @@ class Data(AnyData):
     """Split to choose a model by; none if there is to be none."""
     test: str = "test"
     """Split to report on."""
-    transforms: tuple[Transform, ...] = ()
-    """Done to the images in this order: fixed ones first, then random ones."""
+    transforms: Annotated[tuple[Transform, ...], TRANSFORMS] = ()
+    """Done to the images in this order: fixed ones first, then random ones. On the command line,
+    for example: resize:12 quantize:16 horizontal_flip."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.source, Source):

@@ -5,9 +5,10 @@ import dataclasses
 import importlib.metadata
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from gm_jax import __version__
 from gm_jax.data.spec import DataSpec
@@ -163,6 +164,20 @@ class RunFolder:
         write_text(self.experiment, json.dumps(record, indent=2) + "\n")
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a process is training there just now."""
+    import fcntl
+
+    try:
+        with (path / _LOCK).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # nobody ever trained there, or locks are not known
+        return False
+    return False
+
+
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Holds the folder, which is made if need be, for one process at a time.
@@ -170,18 +185,31 @@ def locked(path: Path) -> Iterator[None]:
     Raises:
       UserError: while another process trains in it.
     """
-    import fcntl
-
     path.mkdir(parents=True, exist_ok=True)
     with (path / _LOCK).open("w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file)
         except BlockingIOError as error:
             raise UserError(
                 f"another process is training in {path}: wait for it, or give another folder",
                 "--run",
             ) from error
         yield
+
+
+def _lock(file: IO[str]) -> None:
+    """Locks a file; one who only looks (`is_locked`) holds it for a moment.
+
+    Raises:
+      BlockingIOError: another process holds it.
+    """
+    import fcntl
+
+    for _ in range(5):
+        with contextlib.suppress(BlockingIOError):
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(0.02)
+    return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _git_commit() -> str | None:

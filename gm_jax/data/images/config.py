@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from gm_jax.data.config import AnyData
 from gm_jax.data.images.folder import Channels, ImageFolder, Unreadable, check_image_fields
@@ -10,6 +10,7 @@ from gm_jax.data.images.labels import Labels
 from gm_jax.data.source import Source
 from gm_jax.data.store.prepared import check_known, find_prepared
 from gm_jax.data.store.tfds import Tfds
+from gm_jax.data.transform_text import TRANSFORMS
 from gm_jax.data.transforms import CenterCrop, Resize, Transform
 from gm_jax.errors import UserError
 
@@ -31,8 +32,9 @@ class ImageData(AnyData):
     """Split to choose a model by; none if there is to be none."""
     test: str = "test"
     """Split to report on."""
-    augment: tuple[Transform, ...] = ()
-    """Done to the squares: fixed transforms first, then random ones."""
+    augment: Annotated[tuple[Transform, ...], TRANSFORMS] = ()
+    """Done to the squares: fixed transforms first, then random ones. On the command line, for
+    example: quantize:16 horizontal_flip."""
     crop: bool = True
     """Keep proportions and cut out the middle, instead of squeezing the whole picture."""
     channels: Channels = "auto"
