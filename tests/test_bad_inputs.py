@@ -298,6 +298,9 @@ CASES = {
     "Commands and experiments": [
         case("trian digits/vae", "no command trian", "Did you mean train?"),
         case("train", "needs an experiment", "gm-jax train digits/vae"),
+        case("train --run runs/new", "needs an experiment", "gm-jax train digits/vae"),
+        case("train --run runs/new digits/vea", "no experiment digits/vea", "digits/vae?"),
+        case("help trian", "no command trian", "Did you mean train?"),
         case("train digits/vea", "no experiment digits/vea", "Did you mean digits/vae?"),
         case("train experiments/mine.py", "there is no file experiments/mine.py"),
         case(
@@ -336,6 +339,8 @@ CASES = {
         case(f"{V} 512", "'512'"),
         case(f"{V} --model.latent-dim", "--model.latent-dim needs a value"),
         case(f"{V} --model.latent-dim x", "--model.latent-dim must be a whole number, not 'x'"),
+        case(f"{V} --model.latent-dim 1.5", "--model.latent-dim must be a whole number, not '1.5'"),
+        case("evaluate runs/vae --json=maybe", "--json must be true or false, not 'maybe'"),
         case(f"{V} --model.beta x", "--model.beta must be a number, not 'x'"),
         case(f"{V} --data.limit x", "--data.limit must be None or INT, not 'x'"),
         case(f"{V} --model.coder.hidden 4 x", "--model.coder.hidden", "'x'"),
@@ -362,6 +367,12 @@ CASES = {
         case(f"{V} --sweep model.latnet-dim=4,8", "no field", "Did you mean model.latent-dim?"),
         case(f"{V} --sweep model.latent-dim=4,x", "must be a whole number, not 'x'"),
         case(f"{V} --sweep run=a,b", "not over --run"),
+        case(f"{V} --sweep", "--sweep needs FIELD=VALUE,VALUE,..."),
+        case(f"{V} --sweep seed=1,2 --sweep seed=3", "--sweep names seed twice"),
+        case(f"{V} --sweep model.beta=1,1.0", "one training of beta = 1 and beta = 1.0"),
+        case(f"{V} --sweep seed=1,2 --jobs 0", "--jobs must be at least 1, not 0"),
+        case(f"{V} --sweep seed=1,2 --jobs x", "--jobs must be a whole number, not 'x'"),
+        case(f"{V} --jobs 2", "--jobs 2 is for a sweep"),
     ],
     "Devices, figures, splits": [
         case(f"{V} --sharding.data 99", "sharding.data is 99, but there are"),

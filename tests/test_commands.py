@@ -14,10 +14,13 @@ from scipy.spatial import geometric_slerp
 
 import gm_jax
 from gm_jax import cli, drawing
-from gm_jax.cli.closing import next_commands
+from gm_jax.cli.closing import idle_devices, next_commands
+from gm_jax.cli.output import in_a_name
+from gm_jax.cli.report import show_figures
 from gm_jax.data import Data, Digits
 from gm_jax.data.spec import DataSpec, Extra
 from gm_jax.errors import UserError
+from gm_jax.evaluation.split import Figure
 from gm_jax.experiment import Experiment, Training
 from gm_jax.functional.dequantization import from_unit
 from gm_jax.functional.latents import truncated_normal
@@ -26,6 +29,7 @@ from gm_jax.models.unet_attention import UNetAttention
 from gm_jax.optimizer import Optimizer
 from gm_jax.run import Run
 from gm_jax.sampling import LatentSampling
+from gm_jax.training.folder import RunFolder
 from gm_jax.viz.grids import image_grid
 
 NUM_LATENTS = 6
@@ -275,6 +279,79 @@ def test_a_command_that_the_data_rule_out_is_not_recommended(tmp_path):
     state = SimpleNamespace(spec=spec)
     translator = Run(tmp_path, SimpleNamespace(model=model), state, None)
     assert next_commands(translator) == f"gm-jax evaluate {tmp_path}   gm-jax list"
+
+
+def test_next_is_inpainting_and_who_reads_the_samples(tmp_path):
+    spec = DataSpec((8, 8, 1), num_levels=17, num_classes=10)
+
+    def a_run(name, model):
+        state = SimpleNamespace(spec=spec)
+        return Run(tmp_path / name, SimpleNamespace(model=model), state, None)
+
+    pixels = a_run("pixels", gm_jax.load("digits/arm_pixelcnn").model)
+    assert next_commands(pixels) == (
+        f"gm-jax sample {tmp_path}/pixels   gm-jax inpaint {tmp_path}/pixels   gm-jax list"
+    )
+    gan = a_run("gan", gm_jax.load("digits/gan").model)
+    experiment = gm_jax.load("digits/classifier").quick()
+    classifier = RunFolder(tmp_path / "classifier")
+    classifier.claim(experiment, experiment.data.spec)
+    assert "--classifier" not in next_commands(gan)  # it has learned nothing yet
+    (classifier.checkpoints / "4").mkdir(parents=True)
+    wanted = f"gm-jax evaluate {tmp_path}/gan --classifier {tmp_path}/classifier   gm-jax list"
+    assert next_commands(gan).endswith(wanted)
+
+
+def test_devices_that_a_batch_leaves_idle_are_said(monkeypatch):
+    devices = jax.devices()[:3]
+    monkeypatch.setattr(jax, "devices", lambda: devices)
+    experiment = gm_jax.load("digits/vae")
+    assert idle_devices(experiment) == (
+        "2 of 3 share each batch, because 128 does not divide by 3: "
+        "--data.batch-size 126 or 129 uses all"
+    )
+    assert idle_devices(experiment.replace(**{"data.batch_size": 129})) is None
+    assert idle_devices(experiment.replace(**{"sharding.data": 2})) is None
+    assert "--data.batch-size 3 uses all" in idle_devices(
+        experiment.replace(**{"data.batch_size": 2})
+    )
+
+
+def test_columns_align_for_any_split(capsys):
+    figures = {
+        "kl": Figure(1.0, "estimate", 24, 0.25),
+        "a_figure_with_a_long_name/10": Figure(-123456789.0, "error", 1, 12.0),
+    }
+    for topic in ("test", "validation[:1000]"):
+        show_figures(topic, figures)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("test      KL (nats)   ")
+    assert lines[2:] == ["validation[:1000]", lines[0].replace("test", "    "), lines[1]]
+    for mark in ("±", "("):
+        assert len({line.index(mark, 25) for line in (*lines[:2], *lines[3:])}) == 1
+
+
+def test_what_was_asked_for_is_in_the_name(latent_run, capsys):
+    folder = latent_run.folder / "samples"
+    command = ("sample", latent_run.folder)
+    for options, name in [
+        ((), "seed_0"),
+        (("--seed", 2, "--num", 10), "seed_2_num_10"),
+        (("--label", 3, "--truncation", 0.7), "seed_0_label_3_truncation_0.7"),
+        (("--truncation", 2, "--step", "latest"), "seed_0_truncation_2_step_1"),
+    ]:
+        assert f"{folder / name}.png · " in told(capsys, *command, *options)
+        assert (folder / f"{name}.png").is_file()
+    told(capsys, "interpolate", latent_run.folder, "--label", 3, "--lines", 2)
+    assert (folder / "interpolation_label_3_lines_2.png").is_file()
+
+
+def test_other_splits_have_other_names():
+    splits = ["test", "test[:100]", "test[100:]", "test[-100:]", "test[:-100]", "test[:100%]"]
+    names = [in_a_name(split) for split in splits]
+    assert names[1:3] == ["test_-100", "test_100-"]
+    assert len(set(names)) == len(splits)
+    assert not any(set(name) & set("/:[]%") for name in names)
 
 
 def durations(path):

@@ -10,7 +10,8 @@ from PIL import Image
 
 from gm_jax import cli
 from gm_jax.cli import asked
-from gm_jax.cli.questions import parse_times, question_of_folder, questions_of_split
+from gm_jax.cli.forecast import times_in_a_name, write_forecast
+from gm_jax.cli.questions import Question, parse_times, question_of_folder, questions_of_split
 from gm_jax.data import Data, Sevir, SyntheticStorms
 from gm_jax.data.sequences.sevir_writer import write_synthetic_sevir
 from gm_jax.errors import UserError
@@ -195,7 +196,7 @@ def test_the_command_writes_frames_a_strip_and_an_animation(run, tmp_path, monke
     write_storm(tmp_path / "s", "ana", [0, 600, 1000, 1500])
     out = f"--out {tmp_path / 'out'}"
     typed(monkeypatch, run, f"forecast r --context {tmp_path / 's'} --times +10min,3600,+2h {out}")
-    folder = tmp_path / "out" / "ana_001500s"
+    folder = tmp_path / "out" / "ana_001500s_at_600_3600_7200s"
     assert sorted(p.name for p in folder.iterdir()) == [
         "forecast.gif",
         "frame_0000600s.png",
@@ -210,6 +211,30 @@ def test_the_command_writes_frames_a_strip_and_an_animation(run, tmp_path, monke
     assert "3 frames at +10 min, +1 h, +2 h" in capsys.readouterr().out
     typed(monkeypatch, run, f"forecast r --num 2 {out}")
     assert (tmp_path / "out" / "test_00004" / "strip.png").exists()
+
+
+def test_a_forecast_is_alone_in_its_folder(run, tmp_path, monkeypatch):
+    question = Question(
+        "x", *(run.batch(1)[n][0] for n in ("context", "context_time", "time")), None
+    )
+    folder = tmp_path / "forecasts" / "x"
+    write_forecast(run, question._replace(times=np.float32([0.25, 0.5, 600])), folder)
+    frames = [f"frame_{seconds}s.png" for seconds in ("0000000.25", "0000000.5", "0000600")]
+    assert sorted(p.name for p in folder.glob("frame_*")) == frames
+    write_forecast(run, question._replace(times=np.float32([1200])), folder)
+    wanted = ["forecast.gif", "frame_0001200s.png", "strip.png"]
+    assert sorted(p.name for p in folder.iterdir()) == wanted
+    assert [p.name for p in folder.parent.iterdir()] == ["x"]
+    # What is somebody's own is not replaced.
+    (tmp_path / "out" / "test_00000").mkdir(parents=True)
+    (tmp_path / "out" / "test_00000" / "notes.txt").touch()
+    with pytest.raises(UserError, match=r"test_00000 holds notes.txt, which is of no forecast"):
+        typed(monkeypatch, run, f"forecast r --num 1 --out {tmp_path / 'out'}")
+
+
+def test_times_in_the_name_of_a_folder():
+    assert times_in_a_name(np.float32([0.5, 600])) == "0.5_600s"
+    assert times_in_a_name(np.arange(1, 13, dtype=np.float32) * 300) == "12_times_300_to_3600s"
 
 
 def test_evaluate_shows_the_table(run, monkeypatch, capsys):

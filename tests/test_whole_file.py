@@ -1,9 +1,10 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from gm_jax.whole_file import replacing, write_text
+from gm_jax.whole_file import replacing, replacing_folder, write_text
 
 
 def test_a_file_is_replaced_whole(tmp_path):
@@ -60,7 +61,7 @@ def test_two_writers_of_one_file_do_not_mix(tmp_path):
 WRITER = """
 import sys
 from pathlib import Path
-from gm_jax.whole_file import replacing, write_text
+from gm_jax.whole_file import replacing, replacing_folder, write_text
 for _ in range(200):
     with replacing(Path(sys.argv[1])) as aside:
         aside.write_text(sys.argv[2] * 10_000)
@@ -85,3 +86,39 @@ def test_text_is_written_whole(tmp_path):
         write_text(path, text)
         assert path.read_text() == text
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_is_replaced_whole(tmp_path):
+    folder = tmp_path / "frames"
+    for names in (["a", "b"], ["b", "c"]):
+        with replacing_folder(folder) as aside:
+            for name in names:
+                (aside / name).touch()
+            assert sorted(p.name for p in folder.glob("*")) in ([], ["a", "b"])
+    assert sorted(p.name for p in folder.iterdir()) == ["b", "c"]
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("where", ["inside", "at the renaming"])
+def test_a_failure_keeps_the_old_folder(where, tmp_path, monkeypatch):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    (folder / "a").touch()
+    rename = Path.rename
+
+    def rename_but_the_new(path, target):
+        if target == folder and not (path / "a").exists():
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    def fill():
+        with replacing_folder(folder) as aside:
+            (aside / "b").touch()
+            if where == "inside":
+                raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "rename", rename_but_the_new)
+    with pytest.raises(OSError, match="No space left"):
+        fill()
+    assert [p.name for p in folder.iterdir()] == ["a"]
+    assert list(tmp_path.iterdir()) == [folder]

@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.text import Text
 
 from gm_jax.training import progress as progress_module
-from gm_jax.training.progress import clock, describe, progress
+from gm_jax.training.progress import clock, describe, fitted, progress
 
 
 @pytest.fixture
@@ -55,6 +55,35 @@ def test_bar_on_a_terminal(capsys):
     assert "steps/s" in last
     assert "1000/1000" in Text.from_ansi(last).plain
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 120])
+def test_a_line_of_the_bar_fits_the_terminal(width):
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=width)
+    with progress(10_000, 0, "storms/cae_convlstm", console=console) as bar:
+        bar.advance(to_step=6000, metrics={"loss": 1.25, "valid neg_elbo": 88.931})
+    shown = [
+        Text.from_ansi(line).plain for line in screen.getvalue().replace("\r", "\n").split("\n")
+    ]
+    assert max(map(len, shown)) <= width
+    last = next(line for line in reversed(shown) if line.strip())
+    assert "6000/10000" in last
+    assert ("storms/cae_convlstm" in last) == (width >= 40)
+    assert ("loss 1.25" in last) == (width >= 60)
+    assert ("neg_elbo 88.93" in last) == (width >= 80)
+
+
+def test_figures_give_way_first():
+    def line(width):
+        figures = {"loss": 1.0, "valid loss": 2.0}
+        return " ".join(fitted("a/b", "5/9", "3.0 steps/s", figures, "0:04", width))
+
+    assert line(80) == "a/b 5/9 3.0 steps/s loss 1 · valid loss 2 0:04"
+    assert line(40) == "a/b 5/9 3.0 steps/s loss 1 0:04"
+    assert line(25) == "a/b 5/9 3.0 steps/s 0:04"
+    assert line(20) == "a/b 5/9 0:04"
+    assert line(10) == "5/9 0:04"
 
 
 def test_an_error_inside_passes_through():
