@@ -499,8 +499,8 @@ def finished_run(experiment: Experiment, folder: Path, result: TrainResult) -> R
 
 
 def default_folder(experiment: Experiment) -> Path:
-    """runs/<name>."""
-    return Path("runs") / (experiment.name or "unnamed")
+    """runs/<name>, e.g. runs/mnist/pixelcnn-paper of mnist/pixelcnn:paper."""
+    return Path("runs") / (experiment.name or "unnamed").replace(":", "-")
 
 
 def open_run(
@@ -521,7 +521,7 @@ def open_run(
     """
     path = Path(folder)
     run = RunFolder(path)
-    code = None if experiment is None else read_code(resolve(str(experiment)))[0]
+    code = None if experiment is None else read_code(*resolve(str(experiment)))[0]
     loaded, spec = run.load(code)
     if not run.checkpoints.is_dir():
         raise UserError(f"{path} has no checkpoint yet (gm-jax train {loaded.name} goes on)")

@@ -18,17 +18,18 @@ class List(Command):
     uses_jax: ClassVar[bool] = False
 
     def act(self) -> int:
-        """Prints every experiment with its docstring's first line, minutes and score."""
+        """Prints every experiment with its docstring's first line and variants."""
         found = find_experiments()
         if self.json:
-            print(json.dumps([{**e._asdict(), "path": str(e.path)} for e in found], indent=1))
+            told = [{"name": e.name, "title": e.title, "path": str(e.path)} for e in found]
+            print(json.dumps(told, indent=1))
             return 0
         from rich.console import Console
         from rich.table import Table
 
-        table = Table("experiment", "what", "time", "score", box=None, pad_edge=False)
+        table = Table("experiment", "what", "variants", box=None, pad_edge=False)
         for e in found:
-            table.add_row(e.name, e.title, e.minutes, e.score)
+            table.add_row(e.name, e.title, " ".join(f":{v}" for v in e.variants))
         Console().print(table)
         print("\nnext      gm-jax train digits/vae")
         return 0

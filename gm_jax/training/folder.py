@@ -117,7 +117,7 @@ class RunFolder:
         if not self.has_checkpoint():
             return
         found = differences(old["experiment"], experiment)
-        found = [d for d in found if not d.startswith(_OPERATIONAL)]
+        found = [d for d in found if not d.path.startswith(_OPERATIONAL)]
         if found:
             raise UserError(
                 f"{self.path} holds a run that differs: {found[0]}: give another folder, or remove "
