@@ -7,6 +7,8 @@ others are variants of it, asked for as digits/vae:paper.
 import ast
 import dataclasses
 import difflib
+from collections.abc import Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
@@ -61,6 +63,11 @@ class Recipe(NamedTuple):
         variant = "" if self.variant == DEFAULT else f":{self.variant}"
         return f"{experiment_name(self.path)}{variant}"
 
+    @property
+    def typed(self) -> str:
+        """What `load` finds it by, wherever it lies."""
+        return f"{self.path}:{self.variant}"
+
 
 def experiment_folders() -> list[Path]:
     """Where names are looked up: the working tree's experiments/ first, then the bundled ones."""
@@ -82,6 +89,21 @@ def find_experiments() -> list[ExperimentFile]:
             if path.stem != "__init__" and name not in found:
                 found[name] = describe(path)
     return [found[name] for name in sorted(found)]
+
+
+def choose(files: Sequence[ExperimentFile], wanted: str) -> list[ExperimentFile]:
+    """The experiments of a name, of data of that name, or of a pattern such as mnist*/vae*.
+
+    Raises:
+      UserError: where there is none, naming the nearest.
+    """
+    found = [f for f in files if fnmatch(f.name, wanted) or f.name.startswith(f"{wanted}/")]
+    if not found:
+        known = [*(f.name for f in files), *sorted({f.name.partition("/")[0] for f in files})]
+        near = difflib.get_close_matches(wanted, known, 1, 0.5)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise UserError(f"there is no experiment {wanted}.{hint} (gm-jax list shows all)")
+    return found
 
 
 def experiment_name(path: Path) -> str:

@@ -65,7 +65,7 @@ def from_plain(value: Any, code: Code | None = None) -> Any:
 
 
 def load_json(path: Path, code: Code | None = None) -> dict[str, Any]:
-    """Reads an experiment.json: {"name", "experiment", "spec", "numerics", "versions", "commit"}.
+    """Reads an experiment.json: {"name", "experiment", "spec", "numerics", "parts"}.
 
     Args:
       path: of the file, in a run's folder.

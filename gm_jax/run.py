@@ -21,9 +21,9 @@ from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import Split
 from gm_jax.drawing import chunk_size, draw, sample_rngs
 from gm_jax.errors import UserError
+from gm_jax.evaluation.figure import Figure
 from gm_jax.evaluation.forecasts import LeadTimes, evaluate_lead_times
 from gm_jax.evaluation.samples import check_reader, evaluate_samples
-from gm_jax.evaluation.split import Figure
 from gm_jax.experiment import Experiment
 from gm_jax.experiment_code import read_code
 from gm_jax.experiment_file import resolve
