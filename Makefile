@@ -1,10 +1,12 @@
 # make demo    trains the first model on real digits       make lint   style, types and layers
 # make test    the tests                                   make slow   the tests that take minutes
 # make wheel   builds dist/*.whl and the sdist             make bench  benchmarks against PyTorch
+# make results trains and records what has no fresh record, niced; stop it at any moment, it goes on
 # make clean   removes .venv, caches and builds; your runs/ stay
 #
 # PYTHON=/path/to/python3.13 make demo    picks the interpreter that .venv is made of
 # PYTEST_ARGS="-k vae -x" make test       passes more to pytest
+# RESULTS="digits/* mnist12/*" MINUTES=120 SEEDS="0 1 2" RUNS=/big/runs make results    all optional
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -14,7 +16,7 @@ PYTEST_PARALLEL ?= -n auto --maxprocesses 8 --dist worksteal
 PYTHONS := python3.14 python3.13 python3.12 python3 python
 SUPPORTED := import sys, ensurepip, venv; sys.exit(not (3, 12) <= sys.version_info[:2] <= (3, 14))
 
-.PHONY: demo test slow lint wheel bench clean
+.PHONY: demo test slow lint wheel bench results clean
 
 demo: .venv/.installed-demo
 	$(BIN)/gm-jax train experiments/digits/vae.py
@@ -37,6 +39,10 @@ wheel: .venv/.installed-dev
 
 bench: .venv/.installed-bench
 	@set -e; for file in benchmarks/[!_]*.py; do echo "$$file"; $(BIN)/python "$$file"; done
+
+results: .venv/.installed-demo
+	@set -f; nice -n 10 $(BIN)/gm-jax results $(RESULTS) --train \
+	    $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(RUNS),--runs $(RUNS))
 
 clean:
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

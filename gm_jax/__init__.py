@@ -13,7 +13,7 @@ TYPE_CHECKING = False  # typing is slow to import, and a command begins with thi
 
 if TYPE_CHECKING:
     from gm_jax.errors import UserError as UserError
-    from gm_jax.evaluation.split import Figure as Figure
+    from gm_jax.evaluation.figure import Figure as Figure
     from gm_jax.experiment import Evaluation as Evaluation
     from gm_jax.experiment import Experiment as Experiment
     from gm_jax.experiment import Sharding as Sharding
@@ -31,7 +31,7 @@ _LAZY = {
     "Callback": "gm_jax.training.callbacks:Callback",
     "Evaluation": "gm_jax.experiment:Evaluation",
     "Experiment": "gm_jax.experiment:Experiment",
-    "Figure": "gm_jax.evaluation.split:Figure",
+    "Figure": "gm_jax.evaluation.figure:Figure",
     "Optimizer": "gm_jax.optimizer:Optimizer",
     "Rngs": "gm_jax.rng:Rngs",
     "Run": "gm_jax.run:Run",

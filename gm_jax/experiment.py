@@ -77,7 +77,7 @@ class Sharding(Config):
 
 @dataclasses.dataclass(frozen=True)
 class Experiment(Config):
-    """One experiment. Built by `get_config()` of a file in experiments/."""
+    """One experiment. Built by `get_config()`, or a variant of it, of a file in experiments/."""
 
     data: AnyData
     model: Family
@@ -87,7 +87,7 @@ class Experiment(Config):
     seed: int = 0
     """Root of every random number."""
     name: Annotated[str, tyro.conf.Suppress] = ""
-    """Where it was loaded from, e.g. digits/vae; names the run's folder."""
+    """Where it was loaded from, e.g. digits/vae or digits/vae:paper; names the run's folder."""
 
     def __post_init__(self) -> None:
         check_not_negative(self, "seed")

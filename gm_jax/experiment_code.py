@@ -35,12 +35,14 @@ class Code:
       main: what it defines.
       beside: the modules imported from its folder, by name.
       digests: SHA-256 of the file and of those beside it, by path below the folder.
+      function: that was called; it may have imported some of those beside.
     """
 
     path: Path
     main: ModuleType
     beside: Mapping[str, ModuleType]
     digests: Mapping[str, str]
+    function: str = "get_config"
 
     def module(self, name: str) -> ModuleType | None:
         """The module that a run calls so, if it is of this code.
@@ -62,20 +64,21 @@ class Code:
 
     def record(self) -> dict[str, Any]:
         """What a run keeps of it, for `find_code`."""
-        return {"path": str(self.path), "digests": dict(self.digests)}
+        told = {"path": str(self.path), "digests": dict(self.digests)}
+        return told if self.function == "get_config" else {**told, "function": self.function}
 
     def is_on_disk(self) -> bool:
         """Whether none of its files has changed since it was read."""
         return not _changed(self.path.parent, self.digests)
 
 
-def read_code(path: Path) -> tuple[Code, Any]:
-    """Executes a file, unless that was done, and calls its `get_config`, if it has one.
+def read_code(path: Path, function: str = "get_config") -> tuple[Code, Any]:
+    """Executes a file, unless that was done, and calls one of its functions, if it has it.
 
     Its folder is importable meanwhile.
 
     Returns:
-      The code, and what `get_config` gave (None without).
+      The code, and what the function gave (None without).
 
     Raises:
       UserError: where the file does not parse, or fails; it names the line.
@@ -89,11 +92,10 @@ def read_code(path: Path) -> tuple[Code, Any]:
         sys.modules.update(known.beside)
     with _importable(path.parent):
         main = _execute(given, path) if known is None else known.main
-        get_config = vars(main).get("get_config")
-        made = None
-        if callable(get_config):
+        called, made = vars(main).get(function), None
+        if callable(called):
             try:
-                made = get_config()
+                made = called()
             except (Exception, SystemExit) as error:
                 raise UserError(_locate(given, path, error)) from error
         beside = _modules_beside(path.parent)
@@ -101,7 +103,7 @@ def read_code(path: Path) -> tuple[Code, Any]:
         return known, made
     files = {path, *(Path(module.__file__ or "").resolve() for module in beside.values())}
     digests = {str(f.relative_to(path.parent)): _digest(f) or "" for f in sorted(files)}
-    _read.append(Code(path, main, beside, digests))
+    _read.append(Code(path, main, beside, digests, function))
     return _read[-1], made
 
 
@@ -123,7 +125,7 @@ def find_code(record: Mapping[str, Any], run: Path) -> Code:
     """The code that a run was trained with, if it is still there as it was.
 
     Args:
-      record: of the run: "path" and "digests".
+      record: of the run, as `Code.record` has it.
       run: the run's folder, none of which is executed.
 
     Raises:
@@ -144,7 +146,7 @@ def find_code(record: Mapping[str, Any], run: Path) -> Code:
             f"what is there now, give {how(path)}",
             option(path),
         )
-    return read_code(path)[0]
+    return read_code(path, record.get("function", "get_config"))[0]
 
 
 def how(path: Path | str) -> str:

@@ -4,7 +4,7 @@ import dataclasses
 import inspect
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gm_jax.class_names import class_name, find_class, find_function, find_modules, is_foreign
 from gm_jax.data.spec import DataSpec
@@ -65,7 +65,7 @@ def from_plain(value: Any, code: Code | None = None) -> Any:
 
 
 def load_json(path: Path, code: Code | None = None) -> dict[str, Any]:
-    """Reads an experiment.json: {"name", "experiment", "spec", "numerics", "versions", "commit"}.
+    """Reads an experiment.json: {"name", "experiment", "spec", "numerics", "parts"}.
 
     Args:
       path: of the file, in a run's folder.
@@ -117,7 +117,7 @@ def code_for(experiment: Experiment) -> Code | None:
     """
     names = {kind: class_name(kind) for kind in _kinds_in(experiment)}
     own = [c for c, n in names.items() if is_foreign(n) and not n.startswith("__main__:")]
-    return code_of(own, experiment.name) if own else None
+    return code_of(own, experiment.name.partition(":")[0]) if own else None
 
 
 def _kinds_in(value: Any) -> list[Any]:
@@ -159,10 +159,21 @@ def _damaged(path: Path, reason: str) -> UserError:
     )
 
 
-def differences(old: Any, new: Any, path: str = "") -> list[str]:
-    """Dotted paths at which two configs differ, with both values."""
+class Difference(NamedTuple):
+    """A field at which two configs differ: its dotted path and both values, in short."""
+
+    path: str
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        return f"{self.path} is {self.old} there and {self.new} here"
+
+
+def differences(old: Any, new: Any, path: str = "") -> list[Difference]:
+    """The fields at which two configs differ."""
     if not _same_class(type(old), type(new)):
-        return [f"{path} is {_short(old)} there and {_short(new)} here"]
+        return [Difference(path, _short(old), _short(new))]
     if dataclasses.is_dataclass(old):
         found = []
         for field in dataclasses.fields(old):
@@ -173,7 +184,7 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
         pairs = enumerate(zip(old, new, strict=True))
         return [d for i, (a, b) in pairs for d in differences(a, b, f"{path}[{i}]")]
     same = class_name(old) == class_name(new) if inspect.isfunction(old) else old == new
-    return [] if same else [f"{path} is {_short(old)} there and {_short(new)} here"]
+    return [] if same else [Difference(path, _short(old), _short(new))]
 
 
 def _same_class(old: type, new: type) -> bool:

@@ -23,9 +23,9 @@ from gm_jax.data.split import Split
 from gm_jax.data.transforms import apply_random
 from gm_jax.drawing import chunk_size, draw, sample_rngs
 from gm_jax.errors import UserError
+from gm_jax.evaluation.figure import Figure
 from gm_jax.evaluation.forecasts import LeadTimes, evaluate_lead_times
 from gm_jax.evaluation.samples import check_reader, evaluate_samples
-from gm_jax.evaluation.split import Figure
 from gm_jax.experiment import Experiment
 from gm_jax.experiment_code import read_code
 from gm_jax.experiment_file import resolve
@@ -529,8 +529,8 @@ def finished_run(experiment: Experiment, folder: Path, result: TrainResult) -> R
 
 
 def default_folder(experiment: Experiment) -> Path:
-    """runs/<name>."""
-    return Path("runs") / (experiment.name or "unnamed")
+    """runs/<name>, e.g. runs/mnist/pixelcnn-paper of mnist/pixelcnn:paper."""
+    return Path("runs") / (experiment.name or "unnamed").replace(":", "-")
 
 
 def open_run(
@@ -551,7 +551,7 @@ def open_run(
     """
     path = Path(folder)
     run = RunFolder(path)
-    code = None if experiment is None else read_code(resolve(str(experiment)))[0]
+    code = None if experiment is None else read_code(*resolve(str(experiment)))[0]
     loaded, spec = run.load(code)
     if not run.checkpoints.is_dir():
         raise UserError(f"{path} has no checkpoint yet (gm-jax train {loaded.name} goes on)")

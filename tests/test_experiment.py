@@ -13,6 +13,7 @@ from gm_jax.experiment_json import differences, from_plain, load_json, to_plain
 from gm_jax.models.vae import VAE
 from gm_jax.nets.coders import ConvCoder
 from gm_jax.optimizer import Optimizer
+from gm_jax.run import default_folder
 
 
 @pytest.fixture
@@ -62,9 +63,10 @@ def test_json_round_trip(experiment):
 
 def test_json_of_every_experiment_round_trips():
     for found in experiment_file.find_experiments():
-        loaded = experiment_file.load(str(found.path))
-        assert from_plain(json.loads(json.dumps(to_plain(loaded)))) == loaded
-        assert loaded.name == found.name
+        for variant in ("", *(f":{v}" for v in found.variants)):
+            loaded = experiment_file.load(f"{found.path}{variant}")
+            assert from_plain(json.loads(json.dumps(to_plain(loaded)))) == loaded
+            assert loaded.name == f"{found.name}{variant}"
 
 
 def test_json_executes_nothing(tmp_path):
@@ -87,7 +89,9 @@ def test_json_of_another_version(experiment, tmp_path):
 
 def test_differences_name_the_field(experiment):
     other = experiment.replace(**{"model.beta": 2.0})
-    assert differences(experiment, other) == ["model.beta is 1.0 there and 2.0 here"]
+    (found,) = differences(experiment, other)
+    assert found == ("model.beta", "1.0", "2.0")
+    assert str(found) == "model.beta is 1.0 there and 2.0 here"
     assert differences(experiment, dataclasses.replace(experiment)) == []
 
 
@@ -95,7 +99,7 @@ def test_files_are_found_by_name_and_by_path(tmp_path, monkeypatch):
     assert experiment_file.load("digits/vae").name == "digits/vae"
     folder = tmp_path / "experiments" / "mine"
     folder.mkdir(parents=True)
-    source = experiment_file.resolve("digits/vae").read_text()
+    source = experiment_file.resolve("digits/vae").path.read_text()
     (folder / "one.py").write_text(source)
     monkeypatch.chdir(tmp_path)
     names = [e.name for e in experiment_file.find_experiments()]
@@ -103,6 +107,84 @@ def test_files_are_found_by_name_and_by_path(tmp_path, monkeypatch):
     assert "digits/vae" in names  # bundled ones stay in sight
     assert experiment_file.load("mine/one").name == "mine/one"
     assert experiment_file.load("experiments/mine/one.py").name == "mine/one"
+
+
+VARIANTS = '''
+"""Of somebody."""
+import gm_jax
+from gm_jax.experiment import Experiment
+from gm_jax.data import Data
+from gm_jax.models import Bayes
+
+def get_config() -> Experiment:
+    return small().replace(**{"training.num_steps": 7})
+
+def small() -> "Experiment":
+    """The small one."""
+    return Experiment(data=Data(), model=Bayes())
+
+def smaller() -> gm_jax.Experiment:
+    return small().replace(seed=2)
+
+def of_width(width: int) -> Experiment: ...
+def _hidden() -> Experiment: ...
+def optimizer(): ...
+def broken() -> Experiment:
+    return 3
+'''
+
+
+@pytest.fixture
+def mine(tmp_path):
+    path = tmp_path / "mine" / "exp.py"
+    path.parent.mkdir()
+    path.write_text(VARIANTS)
+    return path
+
+
+def test_variants_are_found_without_executing(mine):
+    mine.write_text(VARIANTS + "raise AssertionError")
+    found = experiment_file.describe(mine)
+    assert found.variants == {"small": "The small one.", "smaller": "", "broken": ""}
+    assert found.recipes == ["mine/exp", "mine/exp:small", "mine/exp:smaller", "mine/exp:broken"]
+
+
+def test_a_variant_is_loaded_by_path_and_by_name(mine, monkeypatch):
+    small = experiment_file.load(f"{mine}:small")
+    assert (small.name, small.training.num_steps) == ("mine/exp:small", 1000)
+    assert str(default_folder(small)) == "runs/mine/exp-small"
+    assert experiment_file.load(str(mine)) == small.replace(
+        **{"training.num_steps": 7, "name": "mine/exp"}
+    )
+    assert experiment_file.load(f"{mine}:get_config").name == "mine/exp"
+    monkeypatch.chdir(mine.parent.parent)
+    mine.parent.rename("experiments")
+    (mine.parent.parent / "experiments" / "data").mkdir()
+    (mine.parent.parent / "experiments" / "exp.py").rename("experiments/data/exp.py")
+    assert experiment_file.load("data/exp:smaller").seed == 2
+
+
+@pytest.mark.parametrize(
+    ("variant", "message"),
+    [
+        ("smalest", r"exp.py has no variant smalest: it has smaller, small, broken"),
+        ("of_width", "has no variant of_width"),
+        ("_hidden", "has no variant _hidden"),
+        ("optimizer", "has no variant optimizer"),
+        ("", "has no variant : it has"),
+        ("broken", r"broken\(\) must return an Experiment, not 3"),
+    ],
+)
+def test_what_is_no_variant_is_refused(mine, variant, message):
+    with pytest.raises(UserError, match=message):
+        experiment_file.load(f"{mine}:{variant}")
+
+
+def test_an_experiment_without_variants_says_so():
+    with pytest.raises(UserError, match="digits/bayes has no variant paper: it has one recipe"):
+        experiment_file.load("digits/bayes:paper")
+    with pytest.raises(UserError, match="Did you mean digits/vae"):
+        experiment_file.load("digits/vea:paper")
 
 
 @pytest.mark.parametrize(
@@ -133,5 +215,4 @@ def test_unknown_names_get_the_nearest():
 def test_every_experiment_says_what_it_is():
     for found in experiment_file.find_experiments():
         assert found.title, found.name
-        assert found.minutes, f"{found.name} states no Minutes"
-        assert found.score, f"{found.name} states no Score"
+        assert all(found.variants.values()), f"a variant of {found.name} has no docstring"

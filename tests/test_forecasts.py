@@ -15,8 +15,8 @@ from gm_jax.cli.questions import Question, parse_times, question_of_folder, ques
 from gm_jax.data import Data, Sevir, SyntheticStorms
 from gm_jax.data.sequences.sevir_writer import write_synthetic_sevir
 from gm_jax.errors import UserError
+from gm_jax.evaluation.figure import Figure
 from gm_jax.evaluation.forecasts import LeadTimes
-from gm_jax.evaluation.split import Figure
 from gm_jax.experiment import Experiment
 from gm_jax.functional.forecast_losses import ForecastLoss
 from gm_jax.models.autoencoder import Autoencoder

@@ -13,7 +13,7 @@ from gm_jax.cli.sweeps.outcome import is_done
 from gm_jax.cli.sweeps.processes import Processes
 from gm_jax.cli.train import Train
 from gm_jax.errors import UserError
-from gm_jax.training.records import cpu_seconds
+from gm_jax.training.records import spent
 
 TINY = (
     "--training.num-steps 2 --training.log-every 1 --training.sample-every 0 --data.batch-size 8 "
@@ -136,6 +136,6 @@ def test_a_signal_stops_all_and_starts_no_more(tmp_path, monkeypatch, capsys):
 
 def test_processor_time_of_a_run_in_parts():
     times = [1.0, 3.0, 2.0, 5.0, 0.5]
-    assert cpu_seconds([{"time": {"cpu_seconds": t}} for t in times]) == 3.0 + 5.0 + 0.5
-    assert cpu_seconds([{"time": {"seconds": 1.0}}]) == 0.0
-    assert cpu_seconds([]) == 0.0
+    assert spent([{"time": {"cpu_seconds": t}} for t in times]).cpu_seconds == 3.0 + 5.0 + 0.5
+    assert spent([{"time": {"seconds": 1.0}}]) == (1.0, 0.0, None)
+    assert spent([]).cpu_seconds == 0.0

@@ -9,8 +9,8 @@ from clu import parameter_overview
 
 from gm_jax.cli.report import say
 from gm_jax.errors import UserError
+from gm_jax.evaluation.figure import Figure
 from gm_jax.evaluation.samples import check_reader
-from gm_jax.evaluation.split import Figure
 from gm_jax.experiment import Experiment
 from gm_jax.model import can
 from gm_jax.run import Run
@@ -118,7 +118,7 @@ def record_figures(run: Run, phase: str, figures: dict[str, Figure]) -> None:
     """Adds the figures to metrics.jsonl and to TensorBoard."""
     values = {name: f.value for name, f in figures.items()}
     with Records(run.folder) as records:
-        records.write(run.step, phase, values)
+        records.write_split(run.step, phase, figures)
     with listening([TensorBoard()], run.experiment, run.folder, run.step) as listener:
         listener.on_figures(run.step, phase, values)
 

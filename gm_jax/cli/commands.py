@@ -14,8 +14,11 @@ from gm_jax.cli.inpaint import Inpaint
 from gm_jax.cli.interpolate import Interpolate
 from gm_jax.cli.list import List
 from gm_jax.cli.reconstruct import Reconstruct
+from gm_jax.cli.record import Record
+from gm_jax.cli.results import Results
 from gm_jax.cli.runs import Runs
 from gm_jax.cli.sample import Sample
+from gm_jax.cli.show import Show
 from gm_jax.cli.train import Train
 from gm_jax.errors import UserError
 
@@ -30,7 +33,10 @@ COMMANDS: dict[str, type[Command]] = {
     "animate": Animate,
     "encode": Encode,
     "runs": Runs,
+    "record": Record,
+    "results": Results,
     "list": List,
+    "show": Show,
     "data": Data,
 }
 

@@ -12,8 +12,8 @@ from gm_jax.errors import UserError
 from gm_jax.strict_json import to_json
 
 if TYPE_CHECKING:
+    from gm_jax.evaluation.figure import Figure
     from gm_jax.evaluation.forecasts import LeadTimes
-    from gm_jax.evaluation.split import Figure
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,19 +3,10 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from gm_jax.evaluation.split import Figure
+from gm_jax.results.headline import LABELS, in_order
 
-# In the order they are shown in; figures not named here come last.
-LABELS = {
-    "bits_per_dim": "bits/dim",
-    "neg_log_prob_bits_per_dim": "bits/dim of −log p",
-    "neg_elbo": "−ELBO (nats)",
-    "neg_log_prob": "−log p (nats)",
-    "reconstruction": "reconstruction (nats)",
-    "kl": "KL (nats)",
-    "psnr": "PSNR (dB)",
-}
+if TYPE_CHECKING:
+    from gm_jax.evaluation.figure import Figure
 
 
 _TOPIC = 9  # characters
@@ -30,9 +21,8 @@ def say(topic: str, text: str) -> None:
 
 
 def show_figures(topic: str, figures: Mapping[str, "Figure"]) -> None:
-    """One line a figure: value, standard error, kind and number of examples."""
-    order = [*LABELS, *figures]
-    names = sorted(figures, key=order.index)
+    """One line a figure, the tightest of a quantity first: value, error, kind, examples."""
+    names = in_order(figures)
     rows = [
         (LABELS.get(name, name), f"{figures[name].value:.4f}", f"{figures[name].stderr:.4f}")
         for name in names

@@ -66,7 +66,7 @@ class Sample(Command):
         from gm_jax.training.folder import RunFolder
 
         given = find_experiment(argv)
-        code = None if given is None else read_code(resolve(given))[0]
+        code = None if given is None else read_code(*resolve(given))[0]
         config = sampling_of(RunFolder(folder).load(code)[0].model)
         ways = [] if config is None else dataclasses.fields(config)
         fields = [f for f in dataclasses.fields(cls) if f.name not in ("run", "sampling")]

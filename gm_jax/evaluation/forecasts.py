@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from gm_jax.data.split import Split
-from gm_jax.evaluation.split import Figure
+from gm_jax.evaluation.figure import Figure
 from gm_jax.functional.dequantization import from_unit, to_unit
 from gm_jax.functional.extrapolation import linear_extrapolation, persistence
 from gm_jax.metrics.csi import Contingency, contingency, critical_success_index, jackknife

@@ -7,7 +7,7 @@ import numpy as np
 from gm_jax.data.spec import DataSpec
 from gm_jax.drawing import draw
 from gm_jax.errors import UserError
-from gm_jax.evaluation.split import Figure
+from gm_jax.evaluation.figure import Figure
 from gm_jax.metrics.labels import class_coverage, confusion
 from gm_jax.model import Family, TrainState, can, compiled
 

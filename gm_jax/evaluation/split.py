@@ -1,6 +1,5 @@
 """Figures over a split: masked means of what a model says of each example."""
 
-import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
@@ -11,31 +10,10 @@ import numpy as np
 from gm_jax.data.split import Split
 from gm_jax.data.transforms import Transform, apply_random
 from gm_jax.errors import UserError
+from gm_jax.evaluation.figure import Figure
 from gm_jax.functional.dtypes import full_precision
-from gm_jax.model import Family, FigureKind, HasLogProb, TrainState, can, kind_of
+from gm_jax.model import Family, HasLogProb, TrainState, can, kind_of
 from gm_jax.rng import Rngs
-
-
-@dataclasses.dataclass(frozen=True)
-class Figure:
-    """A mean over a split.
-
-    Attributes:
-      value: the mean.
-      kind: what it is worth: "exact", "bound" (of -log P of the discrete image), "surrogate" (a
-        loss that bounds nothing), "error" (a distance) or "estimate".
-      n: examples it is the mean of.
-      stderr: standard error of the mean over examples.
-    """
-
-    value: float
-    kind: FigureKind
-    n: int
-    stderr: float = 0.0
-
-    def __float__(self) -> float:
-        return self.value
-
 
 Rows = list[tuple[np.ndarray, dict[str, jax.Array]]]
 Watch = Callable[[int, dict[str, float]], None]

@@ -2,15 +2,12 @@
 
 import contextlib
 import dataclasses
-import importlib.metadata
 import json
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from gm_jax import __version__
 from gm_jax.data.spec import DataSpec
 from gm_jax.errors import UserError
 from gm_jax.experiment import Experiment
@@ -22,9 +19,8 @@ from gm_jax.experiment_json import (
     read_json,
     to_plain,
 )
+from gm_jax.training.provenance import part_from, parts_of
 from gm_jax.whole_file import write_text
-
-_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 _LOCK = ".lock"
 
@@ -118,7 +114,7 @@ class RunFolder:
         if not self.has_checkpoint():
             return
         found = differences(old["experiment"], experiment)
-        found = [d for d in found if not d.startswith(_OPERATIONAL)]
+        found = [d for d in found if not d.path.startswith(_OPERATIONAL)]
         if found:
             raise UserError(
                 f"{self.path} holds a run that differs: {found[0]}: give another folder, or remove "
@@ -138,26 +134,29 @@ class RunFolder:
         """Whether anything was saved, be it damaged."""
         return self.checkpoints.is_dir() and any(self.checkpoints.iterdir())
 
-    def claim(self, experiment: Experiment, spec: DataSpec) -> None:
+    def claim(self, experiment: Experiment, spec: DataSpec, step: int) -> None:
         """Makes the folder ready for this experiment, new or resumed. To be called when `locked`.
 
         A run that failed before its first checkpoint gives way: there is nothing to go on from.
+
+        Args:
+          experiment: that is trained.
+          spec: of its data.
+          step: from which on it is trained.
 
         Raises:
           UserError: as `check`, which another process may have made differ since.
         """
         self.check(experiment)
         self.samples.mkdir(parents=True, exist_ok=True)
+        parts = parts_of(read_json(self.experiment)) if step else []
+        earlier = [part for part in parts if part["step"] < step]
         record: dict[str, Any] = {
             "name": experiment.name,
             "experiment": to_plain(experiment),
             "spec": to_plain(spec),
             "numerics": experiment.model.numerics,
-            "versions": {
-                "gm_jax": __version__,
-                **{package: importlib.metadata.version(package) for package in _PACKAGES},
-            },
-            "commit": _git_commit(),
+            "parts": [*earlier, part_from(step)],
         }
         if code := code_for(experiment):
             record["code"] = code.record()
@@ -210,24 +209,3 @@ def _lock(file: IO[str]) -> None:
             return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         time.sleep(0.02)
     return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _git_commit() -> str | None:
-    """The commit of the code that runs, if it runs from a checkout of its own."""
-    here = Path(__file__)
-
-    def git(*args: str) -> str:
-        return subprocess.run(
-            ["git", *args],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=5,
-            cwd=here.parent,
-        ).stdout.strip()
-
-    try:
-        git("ls-files", "--error-unmatch", here.name)  # fails below somebody else's repository
-        return git("rev-parse", "HEAD")
-    except (OSError, subprocess.SubprocessError):
-        return None

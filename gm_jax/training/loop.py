@@ -66,7 +66,8 @@ def train(experiment: Experiment, folder: Path, callbacks: Sequence[Callback] = 
         stack.enter_context(locked(folder))
         checkpoints = Checkpoints(run.checkpoints, training.monitor_mode)
         saved = task.start(checkpoints)
-        run.claim(experiment, task.train.spec)  # only now: a run that can't be read stays as it is
+        # Only now: a run that can't be read stays as it is.
+        run.claim(experiment, task.train.spec, saved.step)
         saver = stack.enter_context(Saver(checkpoints, training.keep_latest))
         for step, reason in saved.damaged.items():
             announce(

@@ -33,6 +33,7 @@ from gm_jax.rng import rngs_from_seed
 from gm_jax.training.records import read_records
 
 EXPERIMENTS = [e.name for e in find_experiments()]
+RECIPES = [name for e in find_experiments() for name in e.recipes]
 
 
 def plain(state):
@@ -91,7 +92,7 @@ def unless_slow(run_here):
     return [pytest.param(n, marks=() if run_here(n) else pytest.mark.slow) for n in EXPERIMENTS]
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", RECIPES)
 def test_shapes(name, quick):
     """An update leaves the state as it is, figures are per example, samples are images."""
     experiment = quick(name)

@@ -63,7 +63,7 @@ def tell(trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> int:
 def table(trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> list[str]:
     """Lines with a heading, in columns."""
     from gm_jax.training.folder import RunFolder
-    from gm_jax.training.records import cpu_seconds, read_records
+    from gm_jax.training.records import read_records, spent
 
     told = [test_figures(trial) for trial in trials]
     figure = next((headline(t, f) for t, f in zip(trials, told, strict=True) if f), "figure")
@@ -71,7 +71,7 @@ def table(trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> list[str]:
     for trial, outcome, figures in zip(trials, outcomes, told, strict=True):
         value = figures.get(figure)
         shown = f"{value:.4f}" if isinstance(value, float) else str(value or "-")
-        minutes = cpu_seconds(read_records(RunFolder(trial.folder).metrics)) / 60
+        minutes = spent(read_records(RunFolder(trial.folder).metrics)).cpu_seconds / 60
         ended = "failed" if outcome.code else shown
         rows.append([*trial.settings.values(), ended, f"{minutes:.1f}", str(trial.folder)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -1,0 +1,190 @@
+"""Tables and galleries in Markdown, made of records. Needs no jax."""
+
+import statistics
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from gm_jax.experiment_file import ExperimentFile
+from gm_jax.results.headline import headline, in_order, spoken
+from gm_jax.results.record import Record
+
+_MOST_OTHERS = 4  # figures beside the headline
+_COLUMNS = 3  # of the gallery
+_README = ("digits", "mnist", "storms")  # what a newcomer trains first
+_BY_FRAME = ("mse", "ssim")
+
+
+class Recorded(NamedTuple):
+    """An experiment file with its records."""
+
+    file: ExperimentFile
+    records: list[Record]
+
+
+def group_of(name: str) -> str:
+    """The data an experiment is of: digits of digits/vae."""
+    return name.partition("/")[0]
+
+
+def spoken_headline(records: Sequence[Record], *, error: bool = True) -> str:
+    """The best figure of a recipe with its kind; over seeds the mean, and how it scatters.
+
+    Args:
+      records: of one recipe, one for each seed.
+      error: whether to tell the standard error, or the standard deviation over seeds.
+    """
+    first = records[0]
+    name = headline(first.figures, first.levels)
+    if name is None:
+        return "–"
+    kind = first.figures[name].kind
+    values = [r.figures[name].value for r in records if name in r.figures]
+    mean = statistics.fmean(values)
+    if not error:
+        return f"{spoken(name, mean)} ({kind})"
+    if len(values) > 1:
+        spread = statistics.stdev(values)
+        return f"{spoken(name, mean, spread)} over {len(values)} seeds ({kind})"
+    return f"{spoken(name, mean, first.figures[name].stderr)} ({kind})"
+
+
+def spoken_cost(record: Record) -> str:
+    """E.g. "210" core-minutes, or "12 device"."""
+    if record.device_minutes is not None:
+        return f"{_minutes(record.device_minutes)} device"
+    return _minutes(record.core_minutes)
+
+
+def results_tables(recorded: Iterable[Recorded]) -> str:
+    """All records, by data."""
+    parts = []
+    for data, group in groupby(_with_records(recorded), lambda r: group_of(r.file.name)):
+        rows = [
+            [
+                f"`{name}`",
+                spoken_headline(records),
+                _others(records[0]),
+                _steps(records[0]),
+                spoken_cost(records[0]),
+                "–" if records[0].peak_mib is None else f"{records[0].peak_mib:,}",
+                f"{records[0].date}, {(records[0].commit or records[0].versions['gm_jax'])[:9]}",
+            ]
+            for one in group
+            for name, records in by_recipe(one.records)
+        ]
+        heads = ["recipe", "figure", "also", "steps", "core-minutes", "MiB", "date, commit"]
+        parts.append(f"### {data}\n\n{_table(heads, rows)}")
+    forecasts = [
+        _lead_times(r) for one in _with_records(recorded) for r in one.records if r.lead_times
+    ]
+    if forecasts:
+        parts.append("### Forecasts by lead time\n\n" + "\n\n".join(forecasts))
+    machines = _machines(record for one in _with_records(recorded) for record in one.records)
+    return "\n\n".join([*parts, machines])
+
+
+def readme_table(recorded: Iterable[Recorded]) -> str:
+    """The recommended recipes of a few data sets."""
+    rows = [
+        [
+            f"`{one.file.name}`",
+            one.file.title.rstrip("."),
+            spoken_headline(records),
+            spoken_cost(records[0]),
+        ]
+        for one in _with_records(recorded)
+        if group_of(one.file.name) in _README
+        for name, records in by_recipe(one.records)
+        if name == one.file.name
+    ]
+    return _table(["experiment", "what", "test figure", "core-minutes"], rows)
+
+
+def gallery(recorded: Iterable[Recorded]) -> str:
+    """The pictures of all records, by data."""
+    parts = []
+    for data, group in groupby(_with_records(recorded), lambda r: group_of(r.file.name)):
+        cells = [
+            (
+                f"`{record.name}`<br>{spoken_headline([record])}",
+                f"![samples of {record.name}](pictures/records/{record.picture})",
+            )
+            for one in group
+            for record in one.records
+            if record.picture
+        ]
+        rows = [cells[i : i + _COLUMNS] for i in range(0, len(cells), _COLUMNS)]
+        tables = [_table([head for head, _ in row], [[cell for _, cell in row]]) for row in rows]
+        if tables:
+            parts.append(f"## {data}\n\n" + "\n\n".join(tables))
+    return "\n\n".join(parts)
+
+
+def by_recipe(records: Iterable[Record]) -> list[tuple[str, list[Record]]]:
+    """Records by recipe; those of one recipe by seed."""
+    ordered = sorted(records, key=lambda r: (r.name, r.seed))
+    return [(name, list(some)) for name, some in groupby(ordered, lambda r: r.name)]
+
+
+def spoken_machine(record: Record) -> str:
+    """What a record was measured on."""
+    machine = record.machine
+    if machine is None:
+        return "a machine that was not kept"
+    accelerators = machine["accelerators"]
+    return f"{machine['cpu']}, {machine['cores']} cores" + (
+        f", {accelerators}" if accelerators else ""
+    )
+
+
+def _with_records(recorded: Iterable[Recorded]) -> list[Recorded]:
+    return [one for one in recorded if one.records]
+
+
+def _others(record: Record) -> str:
+    stands = headline(record.figures, record.levels)
+    names = [n for n in in_order(record.figures) if n not in (stands, "loss") and "_t" not in n]
+    return "; ".join(
+        spoken(n, record.figures[n].value, record.figures[n].stderr) for n in names[:_MOST_OTHERS]
+    )
+
+
+def _steps(record: Record) -> str:
+    at = f", at {record.step:,}" if record.step != record.steps else ""
+    early = ", no better any more" if record.stopped_early else ""
+    return f"{record.steps:,}{early}{at}"
+
+
+def _minutes(minutes: float) -> str:
+    return f"{minutes:.1f}" if minutes < 9.95 else f"{minutes:.0f}"
+
+
+def _lead_times(record: Record) -> str:
+    lead_times = record.lead_times or {}
+    methods = [name for name in lead_times if name != "seconds"]
+    heads = [f"`{record.name}`", *(name.upper() for name in _BY_FRAME)]
+    rows = [
+        [method, *(_row(lead_times[method].get(name, [])) for name in _BY_FRAME)]
+        for method in methods
+    ]
+    return _table(heads, rows)
+
+
+def _row(values: Sequence[float | None]) -> str:
+    return " / ".join("–" if v is None else f"{v:.4f}" for v in values)
+
+
+def _machines(records: Iterable[Record]) -> str:
+    counts: dict[str, int] = {}
+    for record in records:
+        packages = ", ".join(f"{k} {record.versions.get(k, '?')}" for k in ("jax", "flax", "optax"))
+        on = f"{spoken_machine(record)}; {packages}"
+        counts[on] = counts.get(on, 0) + 1
+    listed = (f"- {on}: {num} record{'s' if num > 1 else ''}" for on, num in counts.items())
+    return "Measured on\n\n" + "\n".join(listed) if counts else "No records yet."
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
