@@ -5,8 +5,9 @@ before it; then their state is rolled out, one step a wanted time, with the inte
 before, and the time since the last known frame. Both modulate features. The encodings are those of
 three reference systems: CNN-, CAE- and CAE-with-self-attention-ConvLSTM.
 
-All of them normalize in groups and not over the batch: batches of sequences are small, their frames
-are much alike, and a forecast must not depend on what other storms are in the batch.
+All of them normalize in groups, unless the references' norm over the batch is asked for: batches
+of sequences are small, their frames are much alike, and a forecast must not depend on what other
+storms are in the batch.
 """
 
 import dataclasses
@@ -24,7 +25,7 @@ from gm_jax.nets.attention import SaganAttention
 from gm_jax.nets.conv import Conv, ConvTranspose
 from gm_jax.nets.convlstm import StackedConvLSTM
 from gm_jax.nets.forecast_head import ForecastHead
-from gm_jax.nets.norm import group_norm
+from gm_jax.nets.norm import frame_norm
 from gm_jax.nets.time_embedding import FiLM, TimeEmbedding
 
 Array = jax.Array
@@ -100,7 +101,7 @@ class ConvLSTMNet(nn.Module):
         )(h)
         h = FiLM(dtype)(h[:, num_known:], embedding[:, num_known:])
 
-        h = Decoder(config)(_merged(h))[:, :height, :width]
+        h = Decoder(config)(_merged(h), train)[:, :height, :width]
         last = jnp.broadcast_to(context[:, -1:], (batch, num_wanted, *context.shape[2:]))
         tau = times.reshape(-1) / config.time_scale
         frames = ForecastHead(self.channels, config.warp, dtype)(h, _merged(last), tau)
@@ -118,11 +119,11 @@ class Encoder(nn.Module):
         first, second = config.widths
         if config.encoder == "cnn":
             x = Conv(second, (7, 7), (2, 2), dtype=dtype)(x)
-            x = nn.relu(group_norm(second, dtype)(x))
+            x = nn.relu(frame_norm(config.norm, second, train, dtype)(x))
             return nn.max_pool(x, (3, 3), (2, 2), padding="SAME")
         for i, features in enumerate((first, second)):
             x = Conv(features, (3, 3), (2, 2), dtype=dtype)(x)
-            x = nn.relu(group_norm(features, dtype)(x))
+            x = nn.relu(frame_norm(config.norm, features, train, dtype)(x))
             x = nn.Dropout(config.dropout, deterministic=not train)(x)
             if config.encoder == "cae_attention" and i == 0:
                 x = SaganAttention(dtype, _ATTENTION_REDUCTION)(x)
@@ -135,11 +136,11 @@ class Decoder(nn.Module):
     config: ConvLSTM
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
-        dtype = self.config._dtype
-        for features in reversed(self.config.widths):
+    def __call__(self, x: Array, train: bool) -> Array:
+        config, dtype = self.config, self.config._dtype
+        for features in reversed(config.widths):
             x = ConvTranspose(features, (3, 3), (2, 2), dtype=dtype)(x)
-            x = nn.relu(group_norm(features, dtype)(x))
+            x = nn.relu(frame_norm(config.norm, features, train, dtype)(x))
         return x
 
 

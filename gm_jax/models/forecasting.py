@@ -29,6 +29,7 @@ from gm_jax.model import (
     create_state,
     gradient_update,
 )
+from gm_jax.nets.norm import FrameNormName
 from gm_jax.optimizer import Optimizer
 from gm_jax.rng import Rngs
 
@@ -51,6 +52,9 @@ class Forecaster(Family):
     """How the parameters move."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Type the networks compute in; parameters and losses stay float32."""
+    norm: FrameNormName = "group"
+    """Of the maps: in groups, each frame by itself; or over the batch, with running statistics
+    where it does not learn."""
 
     monitor: ClassVar[str] = "mse"
     takes_sequences: ClassVar[bool] = True
@@ -58,6 +62,11 @@ class Forecaster(Family):
 
     def __post_init__(self) -> None:
         check_positive(self, "time_scale")
+        if self.norm == "batch" and self.optimizer.ema_decay is not None:
+            raise ConfigError(
+                f"{type(self).__name__}.norm batch has statistics of the parameters as they are, "
+                "not of their average: leave optimizer.ema_decay out, or set norm to group"
+            )
         self.loss.check_features(self.features)
 
     @property
@@ -80,18 +89,21 @@ class Forecaster(Family):
         self._check_spec(spec)
         inputs = {e.name: jnp.zeros((1, *e.shape), e.dtype) for e in spec.extras}
         module = self._module(spec)
-        params = module.init(rngs("params/network"), self._inputs(inputs, spec), train=False)
-        return create_state(rngs, spec, params["params"], self.optimizer)
+        variables = module.init(rngs("params/network"), self._inputs(inputs, spec), train=False)
+        params = variables.pop("params")
+        return create_state(rngs, spec, params, self.optimizer, variables)
 
     def update(self, state: TrainState, batch: Batch, rngs: Rngs) -> tuple[TrainState, Metrics]:
         spec = state.spec
         target = to_unit(batch["image"], spec.num_levels)
 
         def loss_fn(params: Any) -> tuple[Array, tuple[Metrics, Any]]:
-            prediction = self._predict(params, spec, batch, rngs("dropout"))
+            prediction, moved = self._predict(
+                params, state.model_state, spec, batch, rngs("dropout")
+            )
             error = ((prediction - target) ** 2).mean()
             loss = self.loss(prediction, target, self.features).mean()
-            return loss, ({"mse": error}, state.model_state)
+            return loss, ({"mse": error}, moved)
 
         return gradient_update(state, loss_fn, self.optimizer)
 
@@ -103,7 +115,7 @@ class Forecaster(Family):
         """
         spec = state.spec
         target = to_unit(batch["image"], spec.num_levels)
-        prediction = self._predict(state.eval_params, spec, batch, None)
+        prediction = self._predicted(state, batch)
         figures = {"loss": self.loss(prediction, target, self.features)}
         by_frame = frame_figures(prediction, target)  # [B, M] each
         figures |= {name: values.mean(1) for name, values in by_frame.items()}
@@ -136,7 +148,7 @@ class Forecaster(Family):
                 f"this {type(self).__name__} was trained on single images, not on sequences: it "
                 "can't forecast"
             )
-        y = self._predict(state.eval_params, state.spec, {**context, "time": times}, None)
+        y = self._predicted(state, {**context, "time": times})
         return from_unit(y, state.spec.num_levels)
 
     def _check_spec(self, spec: DataSpec) -> None:
@@ -163,17 +175,31 @@ class Forecaster(Family):
             for name, v in values.items()
         }
 
+    def _predicted(self, state: TrainState, batch: Mapping[str, Array]) -> Array:
+        """What a trained model makes: on [0, 1], [B, M', H, W, C] (images: [B, H, W, C])."""
+        return self._predict(state.eval_params, state.model_state, state.spec, batch, None)[0]
+
     def _predict(
-        self, params: Any, spec: DataSpec, batch: Mapping[str, Array], dropout_key: Array | None
-    ) -> Array:
-        """On [0, 1], [B, M', H, W, C] (images: [B, H, W, C]); training with a key."""
-        prediction: Any = self._module(spec).apply(
-            {"params": params},
-            self._inputs(batch, spec),
-            train=dropout_key is not None,
-            rngs=None if dropout_key is None else {"dropout": dropout_key},
+        self,
+        params: Any,
+        model_state: Any,
+        spec: DataSpec,
+        batch: Mapping[str, Array],
+        dropout_key: Array | None,
+    ) -> tuple[Array, Any]:
+        """What is made, and the model_state after it; training with a key."""
+        module, inputs = self._module(spec), self._inputs(batch, spec)
+        variables = {"params": params, **model_state}
+        if dropout_key is None:
+            return jnp.asarray(module.apply(variables, inputs, train=False)), model_state
+        prediction, moved = module.apply(
+            variables,
+            inputs,
+            train=True,
+            rngs={"dropout": dropout_key},
+            mutable=list(model_state),
         )
-        return jnp.asarray(prediction)
+        return jnp.asarray(prediction), moved
 
     @property
     def _dtype(self) -> Any:

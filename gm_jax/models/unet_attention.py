@@ -25,7 +25,7 @@ from gm_jax.models.forecasting import Forecaster
 from gm_jax.nets.attention import SelfAttention
 from gm_jax.nets.conv import Conv, ConvTranspose
 from gm_jax.nets.forecast_head import ForecastHead
-from gm_jax.nets.norm import group_norm
+from gm_jax.nets.norm import FrameNormName, frame_norm
 from gm_jax.nets.time_embedding import FiLM, TimeEmbedding
 
 _BACKBONE = "UNet_0"  # its parameters' name in every checkpoint
@@ -105,7 +105,7 @@ class UNetAttention(Forecaster):
             raise UserError(
                 "this UNetAttention was trained on sequences: it forecasts, and can't translate"
             )
-        y = self._predict(state.eval_params, state.spec, batch, None)
+        y = self._predicted(state, batch)
         return from_unit(y, state.spec.num_levels)
 
     def _module(self, spec: DataSpec) -> nn.Module:
@@ -155,7 +155,7 @@ class UNetAttentionNet(nn.Module):
         if not self.spec.is_sequence:
             for name, level in config._joins(self.spec).items():
                 joins.setdefault(level, []).append(inputs[name].astype(dtype))
-            h = UNetBackbone(config, name=_BACKBONE)(joins, None)
+            h = UNetBackbone(config, name=_BACKBONE)(joins, None, train)
             logits = Conv(channels, (1, 1), dtype=dtype)(h).astype(jnp.float32)
             return jax.nn.sigmoid(logits)
 
@@ -168,7 +168,7 @@ class UNetAttentionNet(nn.Module):
         told = jnp.concatenate([_for_each(known, num_wanted), times.reshape(-1, 1)], 1)
         embedding = TimeEmbedding(config.embedding_dim, config.time_scale)(told)
         joins = {0: [_for_each(frames.astype(dtype), num_wanted)]}
-        h = UNetBackbone(config, name=_BACKBONE)(joins, embedding)
+        h = UNetBackbone(config, name=_BACKBONE)(joins, embedding, train)
         last = _for_each(context[:, -1], num_wanted)
         tau = times.reshape(-1) / config.time_scale
         out = ForecastHead(channels, config.warp, dtype)(h, last, tau)
@@ -181,7 +181,9 @@ class UNetBackbone(nn.Module):
     config: UNetAttention
 
     @nn.compact
-    def __call__(self, joins: Mapping[int, list[Array]], embedding: Array | None) -> Array:
+    def __call__(
+        self, joins: Mapping[int, list[Array]], embedding: Array | None, train: bool
+    ) -> Array:
         config, dtype = self.config, self.config._dtype
         depth = config.depth
 
@@ -195,7 +197,8 @@ class UNetBackbone(nn.Module):
         for level in range(depth + 1):
             parts = [] if h is None else [nn.max_pool(h, (2, 2), (2, 2), padding="SAME")]
             parts += joins.get(level, [])
-            h = DoubleConv(config.width * 2**level, dtype)(jnp.concatenate(parts, -1), embedding)
+            joined = jnp.concatenate(parts, -1)
+            h = DoubleConv(config.width * 2**level, config.norm, dtype)(joined, embedding, train)
             h_attended = attended(h, level)
             if level == depth:
                 h = h_attended
@@ -207,21 +210,23 @@ class UNetBackbone(nn.Module):
             height, width = skips[level].shape[1:3]
             # An odd map was halved upwards: what is doubled is cropped to it.
             up = ConvTranspose(features, (2, 2), (2, 2), dtype=dtype)(h)[:, :height, :width]
-            h = DoubleConv(features, dtype)(jnp.concatenate([skips[level], up], -1), embedding)
+            joined = jnp.concatenate([skips[level], up], -1)
+            h = DoubleConv(features, config.norm, dtype)(joined, embedding, train)
         return h
 
 
 class DoubleConv(nn.Module):
-    """Twice a 3x3 convolution, normalization in groups and ReLU; modulated in between."""
+    """Twice a 3x3 convolution, normalization and ReLU; modulated in between."""
 
     features: int
+    norm: FrameNormName
     dtype: Any
 
     @nn.compact
-    def __call__(self, x: Array, embedding: Array | None) -> Array:
+    def __call__(self, x: Array, embedding: Array | None, train: bool) -> Array:
         for i in range(2):
             x = Conv(self.features, (3, 3), dtype=self.dtype)(x)
-            x = group_norm(self.features, self.dtype)(x)
+            x = frame_norm(self.norm, self.features, train, self.dtype)(x)
             if i == 0 and embedding is not None:
                 x = FiLM(self.dtype)(x, embedding)
             x = nn.relu(x)

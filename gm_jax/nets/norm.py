@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 NormName = Literal["none", "batch", "layer"]
+FrameNormName = Literal["group", "batch"]
 
 _MOMENTUM = 0.9  # of the running statistics that sampling uses
 _EPSILON = 1e-5
@@ -29,19 +30,29 @@ class Norm(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         if self.kind == "batch":
-            return nn.BatchNorm(
-                use_running_average=not train,
-                momentum=_MOMENTUM,
-                epsilon=_EPSILON,
-                dtype=self.dtype,
-                scale_init=gain_init(self.init_scale),
-            )(x)
+            return batch_norm(train, self.dtype, self.init_scale)(x)
         if self.kind == "layer":
             axes = tuple(range(1, x.ndim))
             return nn.LayerNorm(
                 epsilon=_EPSILON, dtype=self.dtype, reduction_axes=axes, feature_axes=-1
             )(x)
         return x
+
+
+def batch_norm(train: bool, dtype: Any, init_scale: float | None = None) -> nn.BatchNorm:
+    """Ioffe & Szegedy 2015, arXiv:1502.03167; running statistics where not `train`."""
+    return nn.BatchNorm(
+        use_running_average=not train,
+        momentum=_MOMENTUM,
+        epsilon=_EPSILON,
+        dtype=dtype,
+        scale_init=gain_init(init_scale),
+    )
+
+
+def frame_norm(name: FrameNormName, channels: int, train: bool, dtype: Any) -> nn.Module:
+    """Of maps of frames: in groups, each frame by itself, or over all frames of the batch."""
+    return batch_norm(train, dtype) if name == "batch" else group_norm(channels, dtype)
 
 
 def group_norm(channels: int, dtype: Any = jnp.float32) -> nn.GroupNorm:

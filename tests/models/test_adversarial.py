@@ -1,6 +1,7 @@
 """GAN, DCGAN and CGAN: shapes, statistics, conditions, and what they refuse."""
 
 import dataclasses
+import functools
 
 import chex
 import jax
@@ -120,6 +121,53 @@ def test_the_papers_maps():
     # Neither the last layer of one nor the first of the other is normalized.
     assert len([name for name in generator if name.startswith("Norm")]) == 4
     assert len([name for name in discriminator if "BatchNorm_0" in discriminator[name]]) == 3
+
+
+def test_the_smallest_map_may_be_left_without_an_activation():
+    """Then a generator whose other maps have none either is affine in z."""
+    z = jax.random.normal(jax.random.key(1), (5, 3))
+    bends = []
+    for activated in (True, False):
+        config = ConvGenerator(
+            output="linear",
+            features=(4,),
+            strides=(2,),
+            upsampling="nearest",
+            dense_activation=activated,
+        )
+        net = config.module((4, 4, 1), jnp.float32)
+        variables = net.init(jax.random.key(0), z, None, train=False)
+        f = functools.partial(net.apply, variables, condition=None, train=False)
+        bends.append(float(jnp.abs(f(z) + f(-z) - 2 * f(0 * z)).max()))
+    assert bends[0] > 0.1
+    assert bends[1] < 1e-5
+
+
+@pytest.mark.parametrize("norm", ["none", "batch"])
+def test_there_may_be_no_biases(norm):
+    """But those of batch norm, which belong to it."""
+    for biases in (True, False):
+        options = {"norm": norm, "biases": biases}
+        variables = [
+            config(**options)
+            .module(*shape, jnp.float32)
+            .init(jax.random.key(0), x, None, train=False)
+            for config, shape, x in (
+                (DenseGenerator, [(8, 8, 1)], jnp.zeros((1, 3))),
+                (ConvGenerator, [(8, 8, 1)], jnp.zeros((1, 3))),
+                (DenseDiscriminator, [], jnp.zeros((1, 8, 8, 1))),
+                (ConvDiscriminator, [], jnp.zeros((1, 8, 8, 1))),
+            )
+        ]
+        found = [
+            {
+                path[0].key
+                for path, _ in jax.tree_util.tree_leaves_with_path(v["params"])
+                if path[-1].key == "bias" and "Norm" not in str(path)
+            }
+            for v in variables
+        ]
+        assert all(found) == any(found) == biases
 
 
 def test_batch_norm_sees_one_kind_of_image_at_a_time():

@@ -75,7 +75,7 @@ def started(model, spec=SPEC):
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _predict(model, spec, params, context, times):
-    return model._predict(params, spec, {**context, "time": times}, None)
+    return model._predict(params, {}, spec, {**context, "time": times}, None)[0]
 
 
 def predict(model, state, times, context=CONTEXT):
@@ -245,6 +245,42 @@ def test_images_that_cannot_be_translated(shapes, line):
     extras = tuple(Extra(f"e{i}", shape, "uint8") for i, shape in enumerate(shapes))
     with pytest.raises(ConfigError, match=line):
         UNetAttention().quick().init(rngs_from_seed(0), DataSpec((13, 16, 1), extras=extras))
+
+
+@pytest.mark.parametrize(
+    ("model", "spec", "batch", "num_norms"),
+    [
+        (ConvLSTM(encoder="cae", loss=SMALL, dropout=0.0), SPEC, BATCH, 4),
+        (UNetAttention(loss=SMALL), SEVIR, IMAGES, 6),
+    ],
+    ids=["cae", "unet_attention"],
+)
+def test_batch_norm_learns_by_the_batch_and_forecasts_by_running_statistics(
+    model, spec, batch, num_norms
+):
+    model = dataclasses.replace(model.quick(), norm="batch")
+    state = started(model, spec)
+    means = [
+        v
+        for path, v in jax.tree_util.tree_leaves_with_path(state.model_state)
+        if path[-1].key == "mean"
+    ]
+    paths = [str(path) for path, _ in jax.tree_util.tree_leaves_with_path(state.params)]
+    assert len(means) == num_norms
+    assert all("SelfAttention" in path for path in paths if "GroupNorm" in path)
+    rngs = rngs_from_seed(1)
+    later, _ = jax.jit(model.update)(state, batch, rngs)
+    moved = jax.tree.map(lambda a, b: bool((a != b).any()), state.model_state, later.model_state)
+    assert all(jax.tree.leaves(moved))
+    evaluate = jax.jit(model.evaluate)
+    alone = {name: value[:1] for name, value in batch.items()}
+    whole, part = (evaluate(later, b, rngs)["mse"] for b in (batch, alone))
+    np.testing.assert_allclose(part, whole[:1], rtol=1e-4)
+    # Each batch makes its own statistics in training.
+    losses = [jax.jit(model.update)(later, b, rngs)[1]["mse"] for b in (batch, alone)]
+    assert abs(float(losses[1]) - float(whole[0])) > 1e-6
+    with pytest.raises(ConfigError, match="norm batch has statistics of the parameters as they"):
+        dataclasses.replace(model, optimizer=Optimizer(ema_decay=0.99))
 
 
 def test_a_derived_family_has_features():
