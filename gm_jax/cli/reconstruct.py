@@ -20,7 +20,8 @@ class Reconstruct(Command):
     run: tyro.conf.Positional[Path]
     """Folder of the run."""
     images: tuple[Path, ...] = ()
-    """Image files of the size the run was trained on (default: images of the split)."""
+    """Image files of any size, treated as training treated its own (default: images of the
+    split)."""
     num: int = 16
     """How many images of the split."""
     split: str = "test"
@@ -50,9 +51,13 @@ class Reconstruct(Command):
             out = RunFolder(self.run).samples / name_of("reconstructions", asked_for, run.step)
         check_out(out, ".png")
         check_images(run)
-        batch: Any = (
-            read_images(self.images, run.spec) if self.images else run.batch(self.num, self.split)
-        )
+        batch: Any
+        if self.images:
+            batch, changed = read_images(self.images, run.experiment.data, run.spec)
+            for topic, line in zip(["images", *[""] * len(changed)], changed, strict=False):
+                say(topic, line)
+        else:
+            batch = run.batch(self.num, self.split)
         originals = batch["image"] if isinstance(batch, dict) else batch
         grid = side_by_side([originals, run.reconstruct(batch)], run.spec.num_levels)
         save_grid(out, grid)

@@ -32,14 +32,25 @@ def decode_square(content: bytes, size: int, crop: bool, background: tuple[int, 
     """
     from PIL import Image
 
-    with Image.open(io.BytesIO(content), formats=_FORMATS) as file:
-        file.load()
-        image = _in_colour(_upright(file), background)
+    image = open_upright(content, background)
     if crop:
         image = middle(image, min(image.size))
     pixels = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
     grey = (pixels == pixels[..., :1]).all()
     return pixels[..., :1] if grey else pixels
+
+
+def open_upright(content: bytes, background: tuple[int, ...]) -> Any:
+    """A Pillow image in colour, turned as its EXIF orientation says; the first frame of several.
+
+    Raises:
+      Exception: of many kinds, as Pillow's decoders do, where the content is no image or damaged.
+    """
+    from PIL import Image
+
+    with Image.open(io.BytesIO(content), formats=_FORMATS) as file:
+        file.load()
+        return _in_colour(_upright(file), background)
 
 
 def to_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
