@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 import gm_jax
-from gm_jax.cli.main import COMMANDS
+from gm_jax.cli.commands import COMMANDS
 from gm_jax.data import DataSpec
 from gm_jax.experiment_file import load
 from gm_jax.training.folder import RunFolder
@@ -65,7 +65,7 @@ def place(tmp_path_factory):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
     (folder / "experiments").symlink_to(ROOT / "experiments")
-    for name in {name for typed in TYPED for name in re.findall(RUN, typed)}:
+    for name in sorted({name for typed in TYPED for name in re.findall(RUN, typed)}):
         experiment = load(str(own.get(name, name)))
         RunFolder(folder / "runs" / name).claim(experiment, DataSpec((8, 8, 1)))
     return folder
