@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import tyro
 
@@ -40,6 +40,8 @@ class Results(Command):
     """Train each recipe once for every seed (default: its own)."""
     runs: Path | None = None
     """Folder of the runs (default: ~/.cache/gm_jax/runs)."""
+
+    uses_jax: ClassVar[bool] = False
 
     def act(self) -> int:
         root = _checkout()

@@ -26,10 +26,11 @@ class Show(Command):
 
         asked = resolve(self.experiment)
         file = describe(asked.path)
-        variants = file.variants if asked.variant == DEFAULT else [asked.variant]
+        asked_for_all = asked.variant == DEFAULT
+        variants = list(file.variants) if asked_for_all else [asked.variant]
         recommended = load(Recipe(asked.path, DEFAULT).typed)
         print(f"{file.name} · {asked.path}\n\n{file.doc}\n")
-        digests = {file.name: digest(recommended)}
+        digests = {file.name: digest(recommended)} if asked_for_all else {}
         for variant in variants:
             recipe = Recipe(asked.path, variant)
             experiment = load(recipe.typed)

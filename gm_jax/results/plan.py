@@ -85,8 +85,8 @@ def expected(file: ExperimentFile, name: str) -> Budget:
 
 
 def run_folder(runs: Path, name: str, seed: int | None) -> Path:
-    """RUNS/mnist/pixelcnn-paper, or RUNS/mnist/pixelcnn-paper-seed-1."""
-    return runs / f"{name.replace(':', '-')}{'' if seed is None else f'-seed-{seed}'}"
+    """RUNS/mnist/pixelcnn-paper, or RUNS/mnist/pixelcnn-paper-seed-1; 0 is what recipes have."""
+    return runs / f"{name.replace(':', '-')}{f'-seed-{seed}' if seed else ''}"
 
 
 def reader_of(runs: Path, name: str) -> Path:
