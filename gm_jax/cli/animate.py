@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import tyro
@@ -45,7 +46,7 @@ class Animate(Command):
                 f"{len(pictures) or 'none'}: train with --training.sample-every N"
             )
         with naming(out):
-            animate_pictures(pictures, out, self.seconds)
+            animate_pictures(pictures, out, self.seconds, captions(pictures))
         say("pictures", f"{out} · {len(pictures)} pictures, {self.seconds:g} s each")
         return 0
 
@@ -57,8 +58,13 @@ def draw_progress(folder: Path) -> list[Path]:
     pictures = progress_pictures(folder)
     if len(pictures) < 2:
         return []
-    animate_pictures(pictures, folder / "progress.gif")
+    animate_pictures(pictures, folder / "progress.gif", captions=captions(pictures))
     return [folder / "progress.gif"]
+
+
+def captions(pictures: Sequence[Path]) -> list[str]:
+    """The step that each picture shows, from its name."""
+    return [f"step {int(path.stem.split('_')[1]):,}" for path in pictures]
 
 
 def progress_pictures(folder: Path) -> list[Path]:

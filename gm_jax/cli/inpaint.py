@@ -50,6 +50,7 @@ class Inpaint(Command):
         from gm_jax.cli.output import check_out, name_of, save_grid
         from gm_jax.training.folder import RunFolder
         from gm_jax.viz.grids import side_by_side, to_pixels
+        from gm_jax.viz.style import label_grid
 
         run = opened(self.run, self.step, self.experiment)
         out = self.out
@@ -75,7 +76,8 @@ class Inpaint(Command):
         pixels = to_pixels(originals, run.spec.num_levels)
         kept = np.where(mask[..., None], pixels, np.uint8(128))
         completed = np.split(to_pixels(drawn, run.spec.num_levels), self.completions)
-        save_grid(out, side_by_side([pixels, kept, *completed], 256))
+        names = ["original", "known", *(f"drawn {i}" for i in range(1, self.completions + 1))]
+        save_grid(out, label_grid(side_by_side([pixels, kept, *completed], 256), names))
         say(
             "pictures",
             f"{out} · {len(originals)} images, the {self.known} half of each, "

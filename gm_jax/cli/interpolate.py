@@ -50,6 +50,7 @@ class Interpolate(Command):
         from gm_jax.training.folder import RunFolder
         from gm_jax.viz.animation import ENDINGS, check_animation, save_animation, there_and_back
         from gm_jax.viz.grids import image_grid
+        from gm_jax.viz.style import label_grid
 
         run = opened(self.run, self.step, self.experiment)
         out = self.out
@@ -71,7 +72,8 @@ class Interpolate(Command):
                 save_animation(out, *there_and_back(frames, seconds=0.1))
         else:
             flat = between.reshape(-1, *between.shape[2:])
-            save_grid(out, image_grid(flat, levels, num_columns=num))
+            names = ["from", *[""] * (num - 2), "to"]
+            save_grid(out, label_grid(image_grid(flat, levels, num_columns=num), columns=names))
         say("pictures", f"{out} · {self.lines} lines of {num} images between {ends}")
         return 0
 

@@ -41,6 +41,7 @@ class Reconstruct(Command):
         from gm_jax.data.images.single import read_images
         from gm_jax.training.folder import RunFolder
         from gm_jax.viz.grids import side_by_side
+        from gm_jax.viz.style import label_grid
 
         run = opened(self.run, self.step, self.experiment)
         out = self.out
@@ -60,6 +61,6 @@ class Reconstruct(Command):
             batch = run.batch(self.num, self.split)
         originals = batch["image"] if isinstance(batch, dict) else batch
         grid = side_by_side([originals, run.reconstruct(batch)], run.spec.num_levels)
-        save_grid(out, grid)
+        save_grid(out, label_grid(grid, ["original", "reconstruction"]))
         say("pictures", f"{out} · {len(originals)} images above their reconstructions")
         return 0

@@ -173,11 +173,11 @@ def save_images(
 ) -> None:
     """A grid as PNG, or the levels as npz, by the file's ending; whole or not at all."""
     from gm_jax.cli.output import save_arrays, save_grid
-    from gm_jax.viz.grids import image_grid
+    from gm_jax.training.pictures import class_grid
 
     if out.suffix == ".npz":
         return save_arrays(out, image=images, num_levels=num_levels)
-    return save_grid(out, image_grid(images, num_levels, num_columns))
+    return save_grid(out, class_grid(images, num_levels, num_columns))
 
 
 def save_points(out: Path, points: "np.ndarray", run: "Run") -> None:

@@ -19,6 +19,7 @@ from gm_jax.viz.density import density_grid, density_picture
 from gm_jax.viz.grids import image_grid, save_png, side_by_side, unit_to_pixels
 from gm_jax.viz.scatter import scatter_picture
 from gm_jax.viz.strips import forecast_strip
+from gm_jax.viz.style import label_grid, theme
 
 NUM_POINTS = 2_000
 """Samples in a picture of points, and real points under them."""
@@ -55,11 +56,14 @@ class Painter:
         columns = class_columns(self.model, state.spec)
         num = self.num if columns is None else max(1, self.num // columns) * columns
         images = self._call("sample", state, rngs, num)
-        grid = image_grid(images, state.spec.num_levels, columns)
+        grid = class_grid(images, state.spec.num_levels, columns)
         if not can(self.model, state.spec, "sample_means"):
             return grid
-        means = self._call("sample_means", state, rngs, num)
-        return beside(grid, image_grid(unit_to_pixels(means), 256, columns))
+        means = unit_to_pixels(self._call("sample_means", state, rngs, num))
+        return beside(
+            label_grid(grid, columns=["samples"]),
+            label_grid(class_grid(means, 256, columns), columns=["their means"]),
+        )
 
     def reconstructions(self, state: TrainState) -> np.ndarray | None:
         """Rows of originals, what the model saw (if corrupted), and reconstructions.
@@ -69,11 +73,11 @@ class Painter:
         if state.spec.continuous or not can(self.model, state.spec, "reconstruct"):
             return None
         rngs = Rngs(state.key).at("eval", "reconstruct")
-        rows = [np.asarray(self.examples["image"])]
+        rows = {"original": np.asarray(self.examples["image"])}
         if can(self.model, state.spec, "corrupt"):
-            rows.append(self._call("corrupt", state, rngs, self.examples))
-        rows.append(self._call("reconstruct", state, rngs, self.examples))
-        return side_by_side(rows, state.spec.num_levels)
+            rows["corrupted"] = self._call("corrupt", state, rngs, self.examples)
+        rows["reconstruction"] = self._call("reconstruct", state, rngs, self.examples)
+        return label_grid(side_by_side([*rows.values()], state.spec.num_levels), [*rows])
 
     def density(self, state: TrainState) -> np.ndarray | None:
         """Lines of equal density over real points (a curve over their histogram).
@@ -113,7 +117,8 @@ class Painter:
         if spec.is_sequence or not can(self.model, spec, "translate"):
             return None
         made = self._call("translate", state, self.examples)
-        return side_by_side([np.asarray(self.examples["image"]), made], spec.num_levels)
+        grid = side_by_side([np.asarray(self.examples["image"]), made], spec.num_levels)
+        return label_grid(grid, ["original", "translation"])
 
     def paint(self, state: TrainState, folder: Path, stem: str) -> dict[str, np.ndarray]:
         """Writes `stem`.png, `stem`_reconstructions.png and so on; returns the grids by name."""
@@ -148,9 +153,15 @@ def class_columns(model: Family, spec: DataSpec) -> int | None:
     return spec.num_classes if model.conditional and fits else None
 
 
+def class_grid(images: np.ndarray, num_levels: int, columns: int | None) -> np.ndarray:
+    """A grid of images; where each class has a column, its number stands above it."""
+    names = [] if columns is None else [str(label) for label in range(columns)]
+    return label_grid(image_grid(images, num_levels, columns), columns=names)
+
+
 def beside(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Two grids of one height, with a gap between them."""
-    gap = np.full((left.shape[0], 12, left.shape[2]), 255, np.uint8)
+    gap = np.full((left.shape[0], 12, left.shape[2]), theme().paper, np.uint8)
     return np.concatenate([left, gap, right], axis=1)
 
 

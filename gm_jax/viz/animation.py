@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gm_jax.errors import UserError
+from gm_jax.viz.style import caption
 from gm_jax.viz.video import check_video, save_video
 from gm_jax.whole_file import replacing
 
@@ -25,7 +26,12 @@ def check_animation(out: Path) -> None:
         check_video(out)
 
 
-def animate_pictures(pictures: Sequence[Path], out: Path, seconds: float = 0.3) -> None:
+def animate_pictures(
+    pictures: Sequence[Path],
+    out: Path,
+    seconds: float = 0.3,
+    captions: Sequence[str] | None = None,
+) -> None:
     """Shows pictures in their order, the last one five times as long; whole or not at all.
 
     Args:
@@ -33,6 +39,7 @@ def animate_pictures(pictures: Sequence[Path], out: Path, seconds: float = 0.3) 
         reduced to it.
       out: the .gif or .mp4 to write.
       seconds: how long each is shown.
+      captions: a line below each, such as its step.
 
     Raises:
       ValueError: where there are no pictures.
@@ -42,7 +49,10 @@ def animate_pictures(pictures: Sequence[Path], out: Path, seconds: float = 0.3) 
     if not pictures:
         raise ValueError("an animation needs at least one picture")
     durations = [seconds] * (len(pictures) - 1) + [HOLD * seconds]
-    save_animation(out, _read(pictures), durations)
+    frames = _read(pictures)
+    if captions is not None:
+        frames = [caption(f, text) for f, text in zip(frames, captions, strict=True)]
+    save_animation(out, frames, durations)
 
 
 def save_animation(out: Path, frames: Sequence[np.ndarray], seconds: Sequence[float]) -> None:

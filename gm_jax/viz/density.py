@@ -1,8 +1,11 @@
 """A density on a line or in the plane, over the points it was fitted to."""
 
+from typing import Any
+
 import numpy as np
 
-from gm_jax.viz.scatter import COLOR, REAL_COLOR, axis_limits, figure_pixels, square_figure
+from gm_jax.viz.scatter import axis_limits, figure_pixels, square_figure
+from gm_jax.viz.style import Theme, styled_plots
 
 _ON_A_LINE, _A_SIDE = 500, 150
 # Of a Gaussian in the plane, what lies within 1, 2 and 3 standard deviations.
@@ -46,21 +49,29 @@ def density_picture(log_density: np.ndarray, real: np.ndarray) -> np.ndarray:
     if log_density.shape != (len(grid),):
         raise ValueError(f"{len(grid)} log-densities are needed, not {log_density.shape}")
     density = np.exp(np.nan_to_num(log_density.astype(np.float64), nan=-np.inf))
-    figure, axes = square_figure()
-    axes.set_xlim(float(grid[0, 0]), float(grid[-1, 0]))
-    if real.shape[1] == 1:
-        bins = np.linspace(grid[0, 0], grid[-1, 0], 101).tolist()
-        axes.hist(real[:, 0], bins, density=True, color=REAL_COLOR)
-        axes.plot(grid[:, 0], density, color=COLOR)
-    else:
-        axes.set_ylim(float(grid[0, 1]), float(grid[-1, 1]))
-        axes.set_aspect("equal")
-        axes.scatter(real[:, 0], real[:, 1], s=14, color=REAL_COLOR, linewidths=0)
-        levels = _levels(density)
-        if len(levels):
-            x, y = (grid[:, axis].reshape(_A_SIDE, _A_SIDE) for axis in range(2))
-            axes.contour(x, y, density.reshape(x.shape), levels, colors=COLOR, linewidths=1.2)
-    return figure_pixels(figure)
+    with styled_plots() as theme:
+        figure, axes = square_figure()
+        axes.set_xlim(float(grid[0, 0]), float(grid[-1, 0]))
+        if real.shape[1] == 1:
+            bins = np.linspace(grid[0, 0], grid[-1, 0], 101).tolist()
+            axes.hist(real[:, 0], bins, density=True, color=theme.real)
+            axes.plot(grid[:, 0], density, color=theme.series[0])
+        else:
+            _draw_contours(axes, grid, density, real, theme)
+        return figure_pixels(figure)
+
+
+def _draw_contours(
+    axes: Any, grid: np.ndarray, density: np.ndarray, real: np.ndarray, theme: Theme
+) -> None:
+    axes.set_ylim(float(grid[0, 1]), float(grid[-1, 1]))
+    axes.set_aspect("equal")
+    axes.scatter(real[:, 0], real[:, 1], s=14, color=theme.real, linewidths=0)
+    levels = _levels(density)
+    if len(levels):
+        x, y = (grid[:, axis].reshape(_A_SIDE, _A_SIDE) for axis in range(2))
+        color = theme.series[0]
+        axes.contour(x, y, density.reshape(x.shape), levels, colors=color, linewidths=1.2)
 
 
 def _levels(density: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from gm_jax.viz.style import styled_plots
 from gm_jax.whole_file import replacing
 
 _ERRORS = ("mse", "mae")
@@ -24,17 +25,17 @@ def plot_lead_times(
     names = list(next(iter(values.values())))
     columns = min(len(names), _COLUMNS)
     rows = -(-len(names) // columns)
-    canvas = Figure(figsize=(3.6 * columns, 3 * rows), layout="constrained")
-    axes = canvas.subplots(rows, columns, squeeze=False).ravel()
     minutes = max(seconds) > 120
     x = [s / 60 for s in seconds] if minutes else list(seconds)
-    for axis in axes[len(names) :]:
-        axis.set_axis_off()
-    for axis, name in zip(axes, names, strict=False):
-        for method, figures in values.items():
-            axis.plot(x, figures[name], "o-", label=method)
-        better = "smaller" if name in _ERRORS else "larger"
-        axis.set(title=f"{name} ({better} is better)", xlabel=f"{'minutes' if minutes else 's'}")
-    axes[0].legend(fontsize=8)
-    with replacing(out) as aside:
+    with styled_plots(), replacing(out) as aside:
+        canvas = Figure(figsize=(3.6 * columns, 3 * rows), layout="constrained")
+        axes = canvas.subplots(rows, columns, squeeze=False).ravel()
+        for axis in axes[len(names) :]:
+            axis.set_axis_off()
+        for axis, name in zip(axes, names, strict=False):
+            for method, figures in values.items():
+                axis.plot(x, figures[name], "o-", label=method)
+            better = "smaller" if name in _ERRORS else "larger"
+            axis.set(title=f"{name} ({better} is better)", xlabel="minutes" if minutes else "s")
+        axes[0].legend()
         canvas.savefig(aside, dpi=110, format="png")

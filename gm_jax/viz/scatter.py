@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from gm_jax.viz.style import styled_plots
+
 _INCHES, _DPI = 4.5, 100
 _MARGIN = 0.25  # of the real points' extent, on each side
-COLOR, REAL_COLOR = "#1f5fb4", "#b8b8b8"
 
 
 def scatter_picture(points: np.ndarray, real: np.ndarray) -> np.ndarray:
@@ -30,20 +31,22 @@ def scatter_picture(points: np.ndarray, real: np.ndarray) -> np.ndarray:
     points, real = (x[:, :2].astype(np.float64) for x in (points, real))
     low, high = axis_limits(real)
     outside = int((~((points >= low) & (points <= high)).all(1)).sum())  # NaN is outside too
-    figure, axes = square_figure()
-    axes.set_title(f"{len(points):,} points, {outside:,} outside", fontsize=9)
-    axes.set_xlim(low[0], high[0])
-    if points.shape[1] == 1:
-        bins = np.linspace(low[0], high[0], 101).tolist()
-        axes.hist(real[:, 0], bins, density=True, color=REAL_COLOR)
-        within = points[(points >= low) & (points <= high)]
-        axes.hist(within, bins, density=True, histtype="step", color=COLOR)
-    else:
-        axes.set_ylim(low[1], high[1])
-        axes.set_aspect("equal")
-        axes.scatter(real[:, 0], real[:, 1], s=14, color=REAL_COLOR, linewidths=0)
-        axes.scatter(points[:, 0], points[:, 1], s=5, color=COLOR, alpha=0.5, linewidths=0)
-    return figure_pixels(figure)
+    with styled_plots() as theme:
+        figure, axes = square_figure()
+        axes.set_title(f"{len(points):,} points, {outside:,} outside", fontsize=9)
+        axes.set_xlim(low[0], high[0])
+        if points.shape[1] == 1:
+            bins = np.linspace(low[0], high[0], 101).tolist()
+            axes.hist(real[:, 0], bins, density=True, color=theme.real)
+            within = points[(points >= low) & (points <= high)]
+            axes.hist(within, bins, density=True, histtype="step", color=theme.series[0])
+        else:
+            axes.set_ylim(low[1], high[1])
+            axes.set_aspect("equal")
+            axes.scatter(real[:, 0], real[:, 1], s=14, color=theme.real, linewidths=0)
+            color = theme.series[0]
+            axes.scatter(points[:, 0], points[:, 1], s=5, color=color, alpha=0.5, linewidths=0)
+        return figure_pixels(figure)
 
 
 def square_figure() -> tuple[Any, Any]:
@@ -54,7 +57,9 @@ def square_figure() -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(_INCHES, _INCHES), dpi=_DPI, layout="constrained")
-    return figure, figure.subplots()
+    axes = figure.subplots()
+    axes.grid(False)
+    return figure, axes
 
 
 def figure_pixels(figure: Any) -> np.ndarray:

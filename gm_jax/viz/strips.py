@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from gm_jax.viz.grids import to_pixels
+from gm_jax.viz.style import LINE, theme, write_texts
 
 _CELL = 96  # pixels: smaller frames are enlarged to about this
 _GAP = 3
-_LINE = 14  # pixels: height of the row of times
-_PAPER, _INK = 255, 0
 
 
 def forecast_strip(
@@ -40,9 +39,9 @@ def forecast_strip(
     num, height, width, channels = context.shape
     scale = max(1, round(_CELL / max(height, width)))
     high, wide = height * scale + _GAP, width * scale + _GAP
-    total_height = _LINE + max(1, len(rows)) * (high + _LINE) + _GAP
-    total_width = (num + len(times)) * wide + _LINE + _GAP
-    sheet = np.full((total_height, total_width, channels), _PAPER, np.uint8)
+    total_height = LINE + max(1, len(rows)) * (high + LINE) + _GAP
+    total_width = (num + len(times)) * wide + LINE + _GAP
+    sheet = np.full((total_height, total_width, channels), theme().paper, np.uint8)
 
     def place(frame: np.ndarray, top: int, left: int) -> None:
         pixels = to_pixels(frame, num_levels).repeat(scale, 0).repeat(scale, 1)
@@ -50,17 +49,17 @@ def forecast_strip(
 
     texts: list[tuple[int, int, str]] = []
     for i, (frame, second) in enumerate(zip(context, context_time, strict=True)):
-        place(frame, 2 * _LINE, _GAP + i * wide)
+        place(frame, 2 * LINE, _GAP + i * wide)
         texts.append((_GAP + i * wide, 0, spoken_time(second)))
-    start = _GAP + num * wide + _LINE
+    start = _GAP + num * wide + LINE
     for i, second in enumerate(times):
         texts.append((start + i * wide, 0, spoken_time(second)))
     for row, (name, frames) in enumerate(rows):
-        top = _LINE + row * (high + _LINE)
+        top = LINE + row * (high + LINE)
         texts.append((start, top, name))
         for i, frame in enumerate(frames):
-            place(frame, top + _LINE, start + i * wide)
-    return _written(sheet, texts)
+            place(frame, top + LINE, start + i * wide)
+    return write_texts(sheet, texts)
 
 
 def spoken_time(seconds: float) -> str:
@@ -73,15 +72,3 @@ def spoken_time(seconds: float) -> str:
     hours, minutes = divmod(round(total / 60), 60)
     parts = [f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes)
     return sign + " ".join(parts)
-
-
-def _written(sheet: np.ndarray, texts: Sequence[tuple[int, int, str]]) -> np.ndarray:
-    """The sheet with small texts on it, given as (left, top, text)."""
-    from PIL import Image, ImageDraw
-
-    channels = sheet.shape[-1]
-    image = Image.fromarray(sheet[..., 0] if channels == 1 else sheet)
-    draw = ImageDraw.Draw(image)
-    for left, top, text in texts:
-        draw.text((left, top), text, fill=(_INK if channels == 1 else (_INK,) * 3))
-    return np.asarray(image).reshape(sheet.shape)

@@ -48,7 +48,8 @@ def panels(figure):
 
 def test_one_run(tmp_path, drawn):
     plot_curves([write(tmp_path / "vae", run_lines())], tmp_path / "curves.png")
-    assert set(panels(drawn[0])) == {"loss"}  # the others have one finite point
+    assert list(panels(drawn[0])) == ["loss", "bits_per_dim", "psnr"]
+    assert panels(drawn[0])["bits_per_dim"]["valid"].get_marker() == "o"  # a single point is seen
     lines = panels(drawn[0])["loss"]
     assert set(lines) == {"train", "valid"}
     assert lines["train"].get_xdata().tolist() == [10, 20, 30, 40, 50]
@@ -57,6 +58,31 @@ def test_one_run(tmp_path, drawn):
     with Image.open(tmp_path / "curves.png") as image:
         assert image.format == "PNG"
         assert image.width > 300
+
+
+def test_groups_of_panels_and_colors_of_phases(tmp_path, drawn):
+    lines = []
+    for step in (1, 2):
+        values = {"loss": 3.0, "kl": 1.0, "bits_per_dim": 2.0}
+        norms = {"generator_grad_norm": 1.0, "discriminator_grad_norm": 2.0}
+        lines.append({"step": step, "phase": "train", **values, **norms})
+        lines.append({"step": step, "phase": "valid", **values, "mse": 0.1})
+    lines.append({"step": 2, "phase": "test", **values, "mse": 0.1})
+    plot_curves([write(tmp_path / "run", lines)], tmp_path / "curves.png")
+    groups = {
+        part.get_suptitle(): [axis.get_title() for axis in part.axes if axis.get_visible()]
+        for part in drawn[0].subfigs
+    }
+    assert groups == {
+        "losses": ["loss", "kl"],
+        "figures": ["bits_per_dim", "mse"],
+        "gradient norms": ["norms"],
+    }
+    shown = panels(drawn[0])
+    assert {*shown["norms"]} == {"train generator_grad_norm", "train discriminator_grad_norm"}
+    assert len({line.get_color() for line in shown["norms"].values()}) == 2
+    assert len({line.get_color() for line in shown["loss"].values()}) == 3
+    assert shown["loss"]["test"].get_marker() == "*"
 
 
 def test_runs_of_one_name_are_told_apart_and_keep_their_color(tmp_path, drawn):
