@@ -76,7 +76,8 @@ def test_transform_that_does_not_fit():
 
 def test_from_the_command_line():
     default = Data(Tfds("mnist"), transforms=(Resize(12), HorizontalFlip()))
-    args = ["--source.name", "cifar10", "--transforms.0.size", "16", "--valid", "None"]
+    args = ["--source.name", "cifar10", "--valid", "None"]
+    args += ["--transforms", "resize:16", "horizontal_flip"]
     data = tyro.cli(Data, default=default, args=args)
     assert data == dataclasses.replace(
         default, source=Tfds("cifar10"), transforms=(Resize(16), HorizontalFlip()), valid=None
