@@ -1,9 +1,11 @@
 import json
+import math
 
 import numpy as np
 import pytest
 
-from gm_jax.training.records import Records, read_records
+from gm_jax.evaluation.figure import Figure
+from gm_jax.training.records import Records, by_phase, read_records, spent
 
 
 def lines(folder):
@@ -88,3 +90,28 @@ def test_no_record_has_no_lines(tmp_path):
 def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         Records(tmp_path / "missing")
+
+
+def test_what_the_parts_of_a_run_took_together(tmp_path):
+    with Records(tmp_path, resume_step=0) as records:
+        write_steps(records, (1, 2))
+    with Records(tmp_path, resume_step=1) as records:
+        write_steps(records, (2, 3))
+    with Records(tmp_path) as records:
+        records.write(3, "test", {"loss": 0.1})
+    rows = read_records(tmp_path / "metrics.jsonl")
+    assert [row["time"]["part"] for row in rows] == [0, 1, 1, 2]
+    for row, seconds in zip(rows, (9.0, 10.0, 11.0, 0.5), strict=True):  # 10 is no going on
+        row["time"] |= {"seconds": seconds, "cpu_seconds": 2 * seconds}
+    rows[1]["time"]["peak_mib"] = 10**6
+    assert spent(rows) == (20.5, 41.0, 10**6)
+
+
+def test_figures_of_a_split_say_how_sure_they_are(tmp_path):
+    with Records(tmp_path) as records:
+        figures = {"loss": Figure(0.5, "error", 30, 0.1), "odd": Figure(1.0, "error", 30, math.nan)}
+        records.write_split(4, "test", figures)
+    (row,) = read_records(tmp_path / "metrics.jsonl")
+    assert (row["loss"], row["n"]) == (0.5, 30)
+    assert row["stderr"] == {"loss": 0.1, "odd": "nan"}
+    assert set(by_phase([row])["test"]) == {"step", "loss", "odd"}
