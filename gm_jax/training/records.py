@@ -66,7 +66,7 @@ class Spent(NamedTuple):
 def spent(records: Sequence[Mapping[str, Any]]) -> Spent:
     """Sums the last lines of all parts of a record."""
     times = [record["time"] for record in records]
-    last = [t for t, after in zip(times, [*times[1:], None], strict=True) if _ends(t, after)]
+    last = [t for t, after in zip(times, [*times[1:], None], strict=False) if _ends(t, after)]
     return Spent(
         sum(time.get("seconds", 0.0) for time in last),
         sum(time.get("cpu_seconds", 0.0) for time in last),  # none in early records
