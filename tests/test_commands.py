@@ -294,7 +294,7 @@ def test_next_is_inpainting_and_who_reads_the_samples(tmp_path):
     gan = a_run("gan", gm_jax.load("digits/gan").model)
     experiment = gm_jax.load("digits/classifier").quick()
     classifier = RunFolder(tmp_path / "classifier")
-    classifier.claim(experiment, experiment.data.spec)
+    classifier.claim(experiment, experiment.data.spec, 0)
     assert "--classifier" not in next_commands(gan)  # it has learned nothing yet
     (classifier.checkpoints / "4").mkdir(parents=True)
     wanted = f"gm-jax evaluate {tmp_path}/gan --classifier {tmp_path}/classifier   gm-jax list"

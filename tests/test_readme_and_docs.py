@@ -67,7 +67,7 @@ def place(tmp_path_factory):
     (folder / "experiments").symlink_to(ROOT / "experiments")
     for name in sorted({name for typed in TYPED for name in re.findall(RUN, typed)}):
         experiment = load(str(own.get(name, name)))
-        RunFolder(folder / "runs" / name).claim(experiment, DataSpec((8, 8, 1)))
+        RunFolder(folder / "runs" / name).claim(experiment, DataSpec((8, 8, 1)), 0)
     return folder
 
 

@@ -56,7 +56,7 @@ def test_a_grid_with_a_failure_and_again(tmp_path, monkeypatch, capsys):
     assert [row[2] == "failed" for row in rows[1:]] == [True, False]
     assert [row[-1] for row in rows[1:]] == [f"runs/digits/{name}" for name in names]
     last = json.loads((Path(rows[2][-1]) / "metrics.jsonl").read_text().splitlines()[-1])
-    assert rows[2][2] == f"{last['loss']:.4f}"
+    assert rows[2][2] == f"{last['loss']:.4f} ± {last['stderr']['loss']:.4f}"
     (failure,) = failed
     assert "runs/digits/ae-latent-dim-2-learning-rate-1e30: step 2 gave" in failure
     assert told.err.count("error: step 2 gave") == 1

@@ -69,8 +69,9 @@ def table(trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> list[str]:
     figure = next((headline(t, f) for t, f in zip(trials, told, strict=True) if f), "figure")
     rows = [[*trials[0].settings, LABELS.get(figure, figure), "core-min", "run"]]
     for trial, outcome, figures in zip(trials, outcomes, told, strict=True):
-        value = figures.get(figure)
+        value, error = figures.get(figure), figures.get("stderr", {}).get(figure)
         shown = f"{value:.4f}" if isinstance(value, float) else str(value or "-")
+        shown += f" ± {error:.4f}" if isinstance(error, float) else ""
         minutes = spent(read_records(RunFolder(trial.folder).metrics)).cpu_seconds / 60
         ended = "failed" if outcome.code else shown
         rows.append([*trial.settings.values(), ended, f"{minutes:.1f}", str(trial.folder)])
