@@ -3,12 +3,13 @@
 gm-jax sample runs/mnist/gmm --label 7
 
 11 batches are an epoch and one iteration. A checkpoint takes 250 MB: 50 covariances of 784 x 784,
-and their sufficient statistics.
+and their sufficient statistics. The prior has the variances of each class's own examples, and the
+floor is about the variance of the noise that dequantizes 256 levels.
 
 Paper: Dempster, Laird & Rubin 1977, "Maximum likelihood from incomplete data via the EM algorithm"
 Command: gm-jax train mnist/gmm
-Minutes: 8 for 2 of the 10 iterations (2 CPU cores, very busy); not run in full yet
-Score: test 4.35 bits/dim (bound), error 11.2 %, after 2 iterations
+Minutes: 1 of CPU time for 2 of the 10 iterations; not run in full yet
+Score: 4.00 bits/dim (bound), error 11.5 % on 2,500 validation images, after 2 iterations
 """
 
 from gm_jax.data import Data, Tfds
@@ -25,8 +26,8 @@ def get_config() -> Experiment:
             num_components=5,
             per_class=True,
             accumulate_steps=11,
-            variance_floor=1e-5,
-            shrinkage=0.001,
+            variance_floor=1e-6,
+            shrinkage=0.01,
         ),
         training=Training(  # 10 iterations
             num_steps=110, log_every=11, eval_every=55, checkpoint_every=55, sample_every=55
