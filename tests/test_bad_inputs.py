@@ -304,6 +304,23 @@ CASES = {
         case("train digits/vea", "no experiment digits/vea", "Did you mean digits/vae?"),
         case("train experiments/mine.py", "there is no file experiments/mine.py"),
         case(
+            "train c.py:smal",
+            "c.py has no variant smal: it has small, paper",
+            given=config(
+                "from gm_jax import Experiment\ndef get_config() -> Experiment: ...\n"
+                "def paper() -> Experiment: ...\ndef small() -> Experiment: ...\n"
+            ),
+            note="there are get_config, paper and small",
+        ),
+        case(
+            "train c.py:paper",
+            "c.py has no variant paper: it has one recipe only, c.py",
+            given=config("def get_config(): ...\n"),
+            note="there is get_config",
+        ),
+        case("list mnits", "no experiment mnits", "Did you mean mnist?"),
+        case("show digits/vea", "no experiment digits/vea", "Did you mean digits/vae?"),
+        case(
             "train c.py",
             "c.py:2: syntax error",
             given=config("def get_config():\n    return (\n"),
@@ -412,6 +429,11 @@ CASES = {
             tiny=True,
             starts=True,
         ),
+    ],
+    "Records": [
+        case("record runs/no", "there is no run runs/no"),
+        case("record runs/vae", "runs/vae is no run of digits/vae as it stands", "(and", "variant"),
+        case("results nothing/* --plan", "no recipe fits nothing/*"),
     ],
     "A run's folder": [
         case("sample runs/no", "there is no run runs/no"),

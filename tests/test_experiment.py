@@ -180,9 +180,10 @@ def test_what_is_no_variant_is_refused(mine, variant, message):
         experiment_file.load(f"{mine}:{variant}")
 
 
-def test_an_experiment_without_variants_says_so():
-    with pytest.raises(UserError, match="digits/bayes has no variant paper: it has one recipe"):
-        experiment_file.load("digits/bayes:paper")
+def test_an_experiment_without_variants_says_so(tmp_path):
+    (tmp_path / "one.py").write_text("def get_config(): ...\n")
+    with pytest.raises(UserError, match=r"one.py has no variant paper: it has one recipe only"):
+        experiment_file.load(f"{tmp_path / 'one.py'}:paper")
     with pytest.raises(UserError, match="Did you mean digits/vae"):
         experiment_file.load("digits/vea:paper")
 

@@ -41,7 +41,7 @@ class Record(Command):
         path = keep(record, describe(recipe.path))
         say(
             "record",
-            f"{record.name} · seed {record.seed} · {record.steps:,} steps · "
+            f"{record.name} · seed {record.seed} · step {record.steps:,} · "
             f"{spoken_cost(record)} core-minutes · {path}",
         )
         show_figures("test", record.figures)

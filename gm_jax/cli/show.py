@@ -46,7 +46,7 @@ class Show(Command):
             )
             say(
                 "",
-                f"  {record.steps:,} steps · {spoken_cost(record)} core-minutes · "
+                f"  step {record.steps:,} · {spoken_cost(record)} core-minutes · "
                 f"{record.date} · {spoken_machine(record)}",
             )
         if not records:

@@ -50,7 +50,7 @@ def test_an_experiment_is_shown(checkout, file, record, capsys):
     assert "model.shrinkage: 0.5 → 0.25" in told
     assert "some/tiny · seed 0 · 2.000 ± 0.010 bits/dim (bound)\n" in told
     assert "bits/dim (bound) · of the recipe as it was\n" in told
-    assert "2 steps · 1.2 core-minutes · 2026-11-21 · a CPU, 2 cores" in told
+    assert "step 2 · 1.2 core-minutes · 2026-11-21 · a CPU, 2 cores" in told
     assert cli.dispatch(["show", "some/tiny:paper"]) == 0
     assert "\nrecord    some/tiny · " not in capsys.readouterr().out
 

@@ -87,7 +87,7 @@ def test_figures_of_another_step_are_computed_again(run):
         ),
         ({"numerics": 0}, "trained by version 0 of the updates of Bayes, and this is version 1"),
         ({"parts.0.dirty": True}, "trained by code that is in no commit"),
-        ({"experiment.name": ""}, "of no experiment file: name it with --experiment"),
+        ({"experiment.name": ""}, "of no experiment file: name one"),
         ({"experiment.name": "some/gone"}, "no experiment some/gone"),
         ({"experiment.name": "some/tiny:gone"}, "has no variant gone: it has paper"),
     ],
@@ -151,7 +151,7 @@ def test_the_command_keeps_the_record_and_makes_the_pages(checkout, file, capsys
     assert (samples / "final.png").exists()
     assert cli.dispatch(["record", RUN]) == 0
     said = capsys.readouterr().out
-    assert "some/tiny · seed 0 · 2 steps" in said
+    assert "some/tiny · seed 0 · step 2 · " in said
     assert said.count("page ") == 3
     (record,) = read_recorded(file.path)
     assert record.picture == "some-tiny.png"
