@@ -63,8 +63,8 @@ def measure(
     if not is_finished(folder, experiment):
         done, all_steps = Checkpoints(run.checkpoints).latest() or 0, experiment.training.num_steps
         raise UserError(
-            f"{folder} is not finished: step {done:,} of {all_steps:,} "
-            f"(gm-jax train {recipe.name} --run {folder} goes on)"
+            f"{folder} is not finished: step {done:,} of {all_steps:,}",
+            f"gm-jax train {recipe.name} --run {folder} goes on",
         )
     opened = open_run(folder)
     lines = read_records(run.metrics)
@@ -107,7 +107,7 @@ def measure(
 
 def _recipe_of(folder: Path, experiment: Experiment, file: str | None) -> Recipe:
     if file is None and not experiment.name:
-        raise UserError(f"{folder} is of no experiment file: name one", "--experiment FILE")
+        raise UserError(f"{folder} is of no experiment file: name it", "--experiment FILE")
     if file is None:
         return resolve(experiment.name)
     _, colon, variant = experiment.name.partition(":")

@@ -94,4 +94,4 @@ def test_one_line_for_what_cannot_be(capsys):
 def test_help_shows_how():
     with contextlib.redirect_stdout(io.StringIO()) as page, pytest.raises(SystemExit):
         cli.main(["train", "mnist12/gan", "--help"])
-    assert "resize:size=12" in page.getvalue()
+    assert "resize_quantize:bins=top_alone" in page.getvalue()

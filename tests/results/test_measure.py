@@ -87,7 +87,7 @@ def test_figures_of_another_step_are_computed_again(run):
         ),
         ({"numerics": 0}, "trained by version 0 of the updates of Bayes, and this is version 1"),
         ({"parts.0.dirty": True}, "trained by code that is in no commit"),
-        ({"experiment.name": ""}, "of no experiment file: name one"),
+        ({"experiment.name": ""}, "of no experiment file: name it"),
         ({"experiment.name": "some/gone"}, "no experiment some/gone"),
         ({"experiment.name": "some/tiny:gone"}, "has no variant gone: it has paper"),
     ],
@@ -105,8 +105,9 @@ def test_a_run_that_is_not_finished_is_refused(checkout):
     gm_jax.fit(experiment.replace(**{"training.num_steps": 1}), checkout / "other")
     change(checkout / "other", **{"experiment.training.num_steps": 3})
     assert not is_finished(checkout / "other", experiment)
-    with pytest.raises(UserError, match=r"is not finished: step 1 of 3 \(gm-jax train some/tiny:p"):
+    with pytest.raises(UserError, match="is not finished: step 1 of 3") as refused:
         measure(checkout / "other")
+    assert "(gm-jax train some/tiny:p" in refused.value.shell_line()
 
 
 def test_a_run_whose_patience_ran_out_is_finished(run):
