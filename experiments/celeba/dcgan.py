@@ -5,10 +5,6 @@ On a CPU: --data.batch-size 64 --model.generator.width 32 --model.discriminator.
 
 Paper: Radford et al. 2016, arXiv:1511.06434
 Command: gm-jax train celeba/dcgan
-Minutes: not run in full
-Score: on 3,000 faces with the settings for a CPU and --model.discriminator-steps 1, after 468 steps
-  (40 minutes on 2 busy cores): blurred faces with hair, of one pose; with 2 steps of the
-  discriminator still noise after 198
 """
 
 from gm_jax.data import ImageData

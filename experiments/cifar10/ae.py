@@ -4,8 +4,6 @@ The other learning rate that was compared: --model.optimizer.learning-rate 1e-2
 
 Paper: Hinton & Salakhutdinov 2006, "Reducing the dimensionality of data with neural networks"
 Command: gm-jax train cifar10/ae
-Minutes: about 45 (2 CPU cores); 2 for --training.num-steps 626
-Score: after 626 of 15,650 steps: test mean squared error 0.0136, SSIM 0.492
 """
 
 from gm_jax.data import Data, Tfds

@@ -5,8 +5,6 @@ The sizes that were compared: --sweep model.latent-dim=10,100,2000
 Paper: Radford et al. 2016, arXiv:1511.06434
 Command: gm-jax train cifar10/dcgan
 Budget: 600 device-minutes
-Minutes: not run yet: about 5 seconds a step on 2 CPU cores by its 250 GFLOP, so for an accelerator
-Score: not measured yet
 """
 
 from gm_jax.data import Data, Tfds

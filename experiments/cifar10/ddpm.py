@@ -6,8 +6,6 @@ The paper trains on all 50,000 images and reports an FID of 3.17 and at most 3.7
 Paper: Ho et al. 2020, arXiv:2006.11239
 Command: gm-jax train cifar10/ddpm
 Budget: 600 device-minutes
-Minutes: not run yet (for several GPUs or a TPU: the paper's run took about 10 hours on a TPU v3-8)
-Score: not run yet
 """
 
 from gm_jax.data import Data, HorizontalFlip, Tfds

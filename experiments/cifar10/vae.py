@@ -6,9 +6,6 @@ map of all of the smallest feature map's 2,048 values, so that no layer is narro
 Paper: Higgins et al. 2017, "beta-VAE: learning basic visual concepts with a constrained
   variational framework"
 Command: gm-jax train cifar10/vae
-Minutes: about 85 (2 CPU cores); 2 for --training.num-steps 626
-Score: with an earlier recipe (a dense layer of 512 before the code), after 626 of 31,300 steps:
-  test mean squared error 0.0159, KL 115 nats
 """
 
 from gm_jax.data import Data, Tfds

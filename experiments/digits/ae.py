@@ -2,8 +2,6 @@
 
 Paper: Hinton & Salakhutdinov 2006, "Reducing the dimensionality of data with neural networks"
 Command: gm-jax train digits/ae
-Minutes: 0.5 (2 CPU cores)
-Score: test mean squared error 0.0059
 """
 
 from gm_jax.data import Data, Digits

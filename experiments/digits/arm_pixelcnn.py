@@ -7,8 +7,6 @@ Trained with labels, so its bits/dim are those of p(x|y).
 
 Paper: van den Oord et al. 2016, arXiv:1606.05328
 Command: gm-jax train digits/arm_pixelcnn
-Minutes: 2.5 (a CPU core)
-Score: test 1.710 bits/dim given the label (exact)
 """
 
 from gm_jax.data import Data, Digits

@@ -5,8 +5,6 @@ The prior has the variances of all data, which makes the better classifier;
 
 Paper: Fisher 1936, "The use of multiple measurements in taxonomic problems"
 Command: gm-jax train digits/bayes
-Minutes: 3 (2 CPU cores, very busy; 0.2 of CPU time)
-Score: test error 2.0 %; 2.59 bits/dim (bound); for the likelihood 2.55, error 2.3 %
 """
 
 from gm_jax.data import Data, Digits

@@ -4,8 +4,6 @@ gm-jax sample runs/digits/cgan --label 7
 
 Paper: Mirza & Osindero 2014, arXiv:1411.1784
 Command: gm-jax train digits/cgan
-Minutes: 1 (2 CPU cores)
-Score: 99.6 % of 5,000 samples read as the label asked for, by digits/classifier
 """
 
 from gm_jax.data import Data, Digits

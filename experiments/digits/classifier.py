@@ -4,8 +4,6 @@ gm-jax evaluate runs/digits/cgan --classifier runs/digits/classifier
 
 Paper: LeCun et al. 1998, "Gradient-based learning applied to document recognition"
 Command: gm-jax train digits/classifier
-Minutes: 0.5 (2 CPU cores)
-Score: test error 1.0 % (3 of 300 images), cross-entropy 0.026 nats
 """
 
 from gm_jax.data import Data, Digits

@@ -2,8 +2,6 @@
 
 Paper: Sohl-Dickstein et al. 2015, arXiv:1503.03585
 Command: gm-jax train digits/diffusion_naive
-Minutes: 12 (a shared CPU core)
-Score: test 2.044 bits/dim (bound)
 """
 
 from gm_jax.data import Data, Digits

@@ -2,8 +2,6 @@
 
 Paper: Dinh et al. 2017, arXiv:1605.08803
 Command: gm-jax train digits/realnvp
-Minutes: 5.5 (a shared CPU core)
-Score: test 2.065 bits/dim (bound), 1.977 with 100 draws; best step 1,250
 """
 
 from gm_jax.data import Data, Digits

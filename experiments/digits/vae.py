@@ -2,8 +2,6 @@
 
 Paper: Kingma & Welling 2014, arXiv:1312.6114
 Command: gm-jax train digits/vae
-Minutes: 1 (2 CPU cores)
-Score: test 1.97 bits/dim (bound, ELBO), 1.91 (bound, IWAE-500)
 """
 
 from gm_jax.data import Data, Digits

@@ -7,8 +7,6 @@ The networks grow with the size: their smallest maps have 4 to 7 pixels. On a CP
 
 Paper: Radford et al. 2016, arXiv:1511.06434
 Command: gm-jax train folder/dcgan --data.path my_images
-Minutes: depends on the size and the width
-Score: depends on the images; a few dozen are learnt by heart, thousands give new ones
 """
 
 from gm_jax.data import ImageData

@@ -2,9 +2,6 @@
 
 Paper: Kingma & Welling 2014, arXiv:1312.6114
 Command: gm-jax train folder/vae --data.path my_images
-Minutes: 5 for --training.num-steps 200 (2 busy CPU cores); all 2,000 steps have not been timed
-Score: depends on the images; 64 railway photographs, after 200 steps: test mean squared error
-    0.032 (7 images)
 """
 
 from gm_jax.data import HorizontalFlip, ImageData

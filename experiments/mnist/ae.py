@@ -2,8 +2,6 @@
 
 Paper: Hinton & Salakhutdinov 2006, "Reducing the dimensionality of data with neural networks"
 Command: gm-jax train mnist/ae
-Minutes: 4 (2 CPU cores)
-Score: test mean squared error 0.0104, SSIM 0.864
 """
 
 from gm_jax.data import Data, Tfds

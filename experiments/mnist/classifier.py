@@ -4,8 +4,6 @@ gm-jax evaluate runs/mnist/cgan --classifier runs/mnist/classifier
 
 Paper: LeCun et al. 1998, "Gradient-based learning applied to document recognition"
 Command: gm-jax train mnist/classifier
-Minutes: 12 (2 CPU cores, busy with other programs)
-Score: test error 0.78 % (99.22 % of 10,000 images read rightly), cross-entropy 0.0233 nats
 """
 
 from gm_jax.data import Data, Tfds

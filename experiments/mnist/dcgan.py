@@ -3,9 +3,6 @@
 Paper: Radford et al. 2016, arXiv:1511.06434
 Command: gm-jax train mnist/dcgan
 Budget: 240 core-minutes
-Minutes: not run in full; 855 of 21,500 steps took 60 (2 CPU cores, busy with other work)
-Score: after 855 steps: digits, many of them broken; all 10 classes among 1,000 samples, read by
-  mnist/classifier
 """
 
 from gm_jax.data import Data, Tfds

@@ -5,8 +5,6 @@ gm-jax sample runs/mnist/ddpm --label 7 --sampler dpm_solver_pp_2m --sampler-ste
 Paper: Ho et al. 2020, arXiv:2006.11239; Ho & Salimans 2022, arXiv:2207.12598
 Command: gm-jax train mnist/ddpm
 Budget: 240 core-minutes
-Minutes: not run in full yet (for a GPU)
-Score: not run in full yet
 """
 
 from gm_jax.data import Data, Tfds

@@ -2,8 +2,6 @@
 
 Paper: Vincent et al. 2008, "Extracting and composing robust features with denoising autoencoders"
 Command: gm-jax train mnist/denoising_ae
-Minutes: about 40 (2 CPU cores); 2.5 for --training.num-steps 215
-Score: after 215 of 4,300 steps: test cross-entropy 0.1000, mean squared error 0.0122
 """
 
 from gm_jax.data import Data, Tfds

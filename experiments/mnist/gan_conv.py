@@ -2,8 +2,6 @@
 
 Paper: Goodfellow et al. 2014, arXiv:1406.2661
 Command: gm-jax train mnist/gan_conv
-Minutes: not run in full; 41 steps took 4 (2 CPU cores, busy with other work)
-Score: not measured yet
 """
 
 from gm_jax.data import Data, Resize, Tfds

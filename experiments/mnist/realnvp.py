@@ -5,9 +5,6 @@ Two couplings of the image and two of the noise have 28x28 maps; all others have
 Paper: Dinh et al. 2017, arXiv:1605.08803; noise: Ho et al. 2019, arXiv:1902.00275
 Command: gm-jax train mnist/realnvp
 Budget: 240 core-minutes
-Minutes: about 90 (a shared CPU core) for --data.batch-size 32 --training.num-steps 12000
-  --model.optimizer.decay-steps 12000 --evaluation.num-samples 0
-Score: with these: test 1.185 bits/dim (bound); comparable flows: 1.02 to 1.08
 """
 
 from gm_jax.data import Data, Tfds

@@ -4,8 +4,6 @@ Cross-entropy of grey values bounds no probability: its figure is a surrogate, i
 
 Paper: Kingma & Welling 2014, arXiv:1312.6114
 Command: gm-jax train mnist/vae
-Minutes: 5 (2 CPU cores)
-Score: test −ELBO 103.58 nats (surrogate), KL 21.5 nats, mean squared error 0.0113
 """
 
 from gm_jax.data import Data, Tfds

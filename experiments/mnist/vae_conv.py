@@ -4,8 +4,6 @@ The decoder's output is linear, so that it reaches the background value.
 
 Paper: Kingma & Welling 2014, arXiv:1312.6114
 Command: gm-jax train mnist/vae_conv
-Minutes: about 25 (2 CPU cores); 2 for --training.num-steps 550
-Score: after 550 of 6,875 steps: test mean squared error 0.0314, KL 6.80 nats
 """
 
 from gm_jax.data import Data, Tfds

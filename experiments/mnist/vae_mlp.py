@@ -5,8 +5,6 @@ deviation 1/sqrt(2): so wide that its samples are noise around digits, and its b
 
 Paper: Kingma & Welling 2014, arXiv:1312.6114
 Command: gm-jax train mnist/vae_mlp
-Minutes: 2.5 (2 CPU cores)
-Score: test mean squared error 0.0352, KL 5.96 nats
 """
 
 from gm_jax.data import Data, Tfds

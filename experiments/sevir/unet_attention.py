@@ -6,8 +6,6 @@ A reference system reports MAE 0.0656 and SSIM 0.50 on its validation set (a pla
 Paper: Veillette et al. 2020 (SEVIR, NeurIPS 33); Ronneberger et al. 2015, arXiv:1505.04597
 Command: gm-jax train sevir/unet_attention
 Budget: 600 device-minutes
-Minutes: not run in full yet (for a GPU)
-Score: not run in full yet
 """
 
 from gm_jax.data import Data, Sevir

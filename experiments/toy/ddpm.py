@@ -5,10 +5,6 @@ its entropy is log 8 + log(2 π e 0.02²) nats).
 
 Paper: Ho et al. 2020, arXiv:2006.11239; the ring: Metz et al. 2017, arXiv:1611.02163
 Command: gm-jax train toy/ddpm
-Minutes: 4 (2 CPU cores, shared) for --training.num-steps 3000 --model.optimizer.decay-steps 3000
-  --model.optimizer.ema-decay 0.99
-Score: after 3,000 of 20,000 steps: all 8 modes, 85% of samples within 3 standard deviations of one,
-  −1.37 ± 0.08 bits/dim (bound)
 """
 
 from gm_jax.data import Data, Ring

@@ -5,8 +5,6 @@ samples/step_*_density.png.
 
 Paper: Dempster, Laird & Rubin 1977, "Maximum likelihood from incomplete data via the EM algorithm"
 Command: gm-jax train toy/gmm_1d
-Minutes: 1 (2 CPU cores, busy; most of it the pictures)
-Score: test -log p 1.933 nats (exact); that of the true mixture is 1.928
 """
 
 from gm_jax.data import Clusters, Data

@@ -5,8 +5,6 @@ the ring, log 8 + log(2 pi e 0.2²) = 1.70 nats.
 
 Paper: Dinh et al. 2017, arXiv:1605.08803
 Command: gm-jax train toy/realnvp
-Minutes: 4 (a shared CPU core)
-Score: test 1.907 nats (exact); the entropy of the points: 1.70
 """
 
 from gm_jax.data import Data, Ring
