@@ -111,7 +111,29 @@ def as_written_today(plain: dict[str, Any]) -> dict[str, Any]:
         moved = {field: plain.pop(field) for field in fields if field in plain}
         if moved:
             plain["sampling"] = {CLASS: sampling, **moved}
-    return {**_AS_BEFORE.get(name, {}), **plain}
+    unused = _unused(name, plain)
+    before = {k: v for k, v in _AS_BEFORE.get(name, {}).items() if k not in unused}
+    return {**before, **plain}
+
+
+def _unused(name: str, plain: dict[str, Any]) -> set[str]:
+    """Later fields that have no part in this config, whatever their value: they stay as today's.
+
+    So a run that does not use them goes on under today's recipe.
+    """
+    match name.rpartition(":")[2]:
+        case "Optimizer" if plain.get("ema_decay") is None:
+            return {"ema_warmup"}
+        case "GAN" | "DCGAN" | "CGAN" if plain["generator_optimizer"].get("ema_decay") is None:
+            return {"average_statistics"}
+        case "Bayes" | "GMM" if not plain.get("shrinkage"):
+            return {"shrink_to"}
+        case "PixelCNN" if not plain.get("gated"):
+            return {"residual_rows"}
+        case "UNet" if plain.get("attention"):
+            return {"middle_attention"}  # in the middle, too, where any map has it
+        case _:
+            return set()
 
 
 def without_later_fields(plain: dict[str, Any]) -> dict[str, Any]:
