@@ -1,6 +1,6 @@
-"""Multi-scale RealNVP on MNIST with learned noise, narrow enough for a CPU.
+"""Multi-scale RealNVP on MNIST with learned noise and gated networks, narrow enough for a CPU.
 
-Two couplings of the image and two of the noise have 28x28 maps; all others have 14x14 or 7x7.
+One coupling of the image and two of the noise have 28x28 maps; all others have 14x14 or 7x7.
 
 Paper: Dinh et al. 2017, arXiv:1605.08803; noise: Ho et al. 2019, arXiv:1902.00275
 Command: gm-jax train mnist/realnvp
@@ -17,10 +17,17 @@ from gm_jax.optimizer import Optimizer
 def get_config() -> Experiment:
     return Experiment(
         data=Data(
-            source=Tfds("mnist"), train="train[:55000]", valid="train[55000:]", batch_size=64
+            source=Tfds("mnist"), train="train[:55000]", valid="train[55000:]", batch_size=32
         ),
         model=RealNVP(
-            flow=ImageFlow(halvings=2, checkerboard=2, channelwise=2, width=16, blocks=1),
+            flow=ImageFlow(
+                halvings=2,
+                checkerboard=(1, 2, 6),
+                channelwise=(3, 6),
+                width=(8, 16, 32),
+                blocks=1,
+                gated=True,
+            ),
             dequantization="variational",
             dequantizer=ImageFlow(halvings=0, checkerboard=2, width=8, blocks=0, actnorm=False),
             alpha=1e-3,
@@ -28,17 +35,17 @@ def get_config() -> Experiment:
                 learning_rate=2e-3,
                 schedule="cosine",
                 warmup_steps=200,
-                decay_steps=17_200,
+                decay_steps=68_800,
                 clip_norm=1000.0,
                 ema_decay=0.999,
             ),
         ),
         training=Training(
-            num_steps=17_200,  # 20 epochs
+            num_steps=68_800,  # 40 epochs
             log_every=100,
-            eval_every=860,
-            checkpoint_every=430,
-            sample_every=860,
+            eval_every=3440,
+            checkpoint_every=860,
+            sample_every=3440,
         ),
         evaluation=Evaluation(num_samples=20, checkpoint="best"),
     )
