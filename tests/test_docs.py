@@ -66,6 +66,7 @@ def test_it_is_stopped_and_resumed_from_python(run, tmp_path):
     assert again.evaluate("test")["bits_per_dim"].n == 24
 
 
+@pytest.mark.slow
 def test_it_works_from_the_shell(tmp_path):
     """Trained, stopped, resumed, sampled, evaluated, each in a process of its own."""
     path = tmp_path / "mine" / "independent.py"

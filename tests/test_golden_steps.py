@@ -146,7 +146,10 @@ def test_every_family_is_pinned():
     assert set(PINNED) == set(families()), "python tests/test_golden_steps.py pins a new family"
 
 
-@pytest.mark.parametrize("name", PINNED)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow if n == "UNetAttention" else ()) for n in PINNED],
+)
 def test_a_family_learns_as_it_did_or_says_so(name):
     case = PINNED[name]
     model = from_plain(case["model"])

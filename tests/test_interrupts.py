@@ -12,6 +12,9 @@ from gm_jax.cli.interrupts import leaving_at_once
 SCRIPT = """
 import os, signal, sys
 
+# As at a terminal: who runs the tests in the background has Ctrl-C ignored, and hands that down.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 class Pressing:
     def find_spec(self, name, path=None, target=None):
         if name == {module!r}:
@@ -53,7 +56,10 @@ def test_who_ignores_ctrl_c_goes_on_ignoring_it(monkeypatch):
 
 
 def test_afterwards_it_is_an_exception_again():
-    before = signal.getsignal(signal.SIGINT)
-    with leaving_at_once():
-        assert signal.getsignal(signal.SIGINT) is not before
-    assert signal.getsignal(signal.SIGINT) is before
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with leaving_at_once():
+            assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -64,6 +64,8 @@ def place(tmp_path_factory):
     for path in own.values():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
+    small = "\n\ndef small() -> Experiment:\n    return get_config()\n"
+    (folder / "mine" / "exp.py").write_text(text + small)
     (folder / "experiments").symlink_to(ROOT / "experiments")
     for name in sorted({name for typed in TYPED for name in re.findall(RUN, typed)}):
         experiment = load(str(own.get(name, name)))

@@ -155,6 +155,7 @@ def test_fewer_samples_than_classes(reader, tmp_path):
     assert figures["label_agreement/2"].n == 1
 
 
+@pytest.mark.slow
 def test_a_trained_classifier_reads_mean_digits(tmp_path):
     experiment = gm_jax.load("digits/classifier").replace(**{"training.num-steps": 100})
     classifier = gm_jax.fit(experiment, tmp_path / "classifier")

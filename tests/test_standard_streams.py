@@ -39,7 +39,7 @@ def process(script, cwd, stdout, **environment):
     )
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize("encoding", ["ascii", pytest.param("latin-1", marks=pytest.mark.slow)])
 def test_plain_characters_where_there_are_no_others(encoding, tmp_path):
     started = process(SCRIPT, tmp_path, subprocess.PIPE, PYTHONIOENCODING=encoding)
     out, err = started.communicate(timeout=120)

@@ -44,6 +44,7 @@ def closing_table(out):
     return rows, lines[ends[0] :]
 
 
+@pytest.mark.slow
 def test_a_grid_with_a_failure_and_again(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     typed = ["digits/ae", *TINY.split(), "--sweep", "model.latent-dim=2"]

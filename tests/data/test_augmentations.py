@@ -255,6 +255,7 @@ def test_wrong_fields(build, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_several_in_a_row():
     x = images()
     batch = {"image": jnp.asarray(x), "index": jnp.arange(6)}

@@ -575,6 +575,7 @@ class TestImageData:
         assert data == ImageData("~/a.tar", 32, channels=1, tfds="celeb_a")
 
 
+@pytest.mark.slow
 def test_trained_resumed_and_evaluated_when_the_folder_has_grown(folder, monkeypatch, capsys):
     def command(typed):
         with pytest.raises(SystemExit) as stop:

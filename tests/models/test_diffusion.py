@@ -493,7 +493,7 @@ def test_a_run_samples_in_other_ways_than_it_was_trained_with(tmp_path):
     made = run.sample(4, seed=5, sampler="ddim", sampler_steps=2, guidance=2.0)
     np.testing.assert_array_equal(made, expected)
     assert run.model is model
-    with pytest.raises(UserError, match=r"sampler_steps must be int or None, not 2\.5"):
+    with pytest.raises(UserError, match=r"sampler_steps must be a whole number or None, not 2\.5"):
         run.sample(4, sampler_steps=2.5)
     with pytest.raises(UserError, match="at most the 4 steps"):
         run.sample(4, sampler_steps=5)

@@ -251,7 +251,7 @@ def test_images_that_cannot_be_translated(shapes, line):
     ("model", "spec", "batch", "num_norms"),
     [
         (ConvLSTM(encoder="cae", loss=SMALL, dropout=0.0), SPEC, BATCH, 4),
-        (UNetAttention(loss=SMALL), SEVIR, IMAGES, 6),
+        pytest.param(UNetAttention(loss=SMALL), SEVIR, IMAGES, 6, marks=pytest.mark.slow),
     ],
     ids=["cae", "unet_attention"],
 )

@@ -121,7 +121,13 @@ def layers_of(params, name=""):
             yield from layers_of(value, f"{name}/{key}")
 
 
-@pytest.mark.parametrize("name", networks("torch"))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=pytest.mark.slow if n in ("u-net", "image") else ())
+        for n in networks("torch")
+    ],
+)
 def test_every_layer_starts_as_pytorchs(name):
     module, *arguments = networks("torch")[name]
     params = module.init(jax.random.key(0), *arguments)["params"]
