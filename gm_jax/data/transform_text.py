@@ -9,7 +9,7 @@ from typing import Any
 
 import tyro
 
-from gm_jax.data.transforms import Transform
+from gm_jax.data.transforms import FixedTransform, RandomTransform, Transform
 from gm_jax.errors import ConfigError
 
 
@@ -57,7 +57,7 @@ def transform_names() -> dict[str, type[Transform]]:
     while waiting:
         cls = waiting.pop()
         waiting += cls.__subclasses__()
-        if not inspect.isabstract(cls) and cls is not Transform:
+        if not inspect.isabstract(cls) and cls not in (Transform, FixedTransform, RandomTransform):
             found[_snake(cls.__name__)] = cls
     return dict(sorted(found.items()))
 

@@ -499,7 +499,7 @@ def test_a_run_samples_in_other_ways_than_it_was_trained_with(tmp_path):
         run.sample(4, sampler_steps=5)
     with pytest.raises(UserError, match="sampler must be one of"):
         run.sample(4, sampler="dim")
-    with pytest.raises(UserError, match=r"DDPM has no heat .*it has sampler, .*guidance"):
+    with pytest.raises(UserError, match=r"DDPM has no heat.*it has sampler, .*guidance"):
         run.sample(4, heat=2.0)
 
 
