@@ -434,7 +434,7 @@ CASES = {
         case("record runs/no", "there is no run runs/no"),
         case("record runs/vae", "runs/vae is no run of digits/vae as it stands", "(and", "variant"),
         case("results nothing/* --plan", "no recipe fits nothing/*"),
-        case("results --train --minutes -1", "--minutes must be greater than 0 and finite, not -1"),
+        case("results --train --minutes -1", "--minutes must be 0 or greater and finite, not -1"),
     ],
     "A run's folder": [
         case("sample runs/no", "there is no run runs/no"),

@@ -45,8 +45,8 @@ class Results(Command):
     uses_jax: ClassVar[bool] = False
 
     def act(self) -> int:
-        if self.minutes is not None and not 0 < self.minutes < math.inf:
-            raise UserError(f"--minutes must be greater than 0 and finite, not {self.minutes:g}")
+        if self.minutes is not None and not 0 <= self.minutes < math.inf:
+            raise UserError(f"--minutes must be 0 or greater and finite, not {self.minutes:g}")
         root = _checkout()
         if self.train or self.plan:
             self._train(root)
