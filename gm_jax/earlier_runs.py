@@ -84,6 +84,7 @@ _AS_BEFORE: dict[str, dict[str, Any]] = {
     "gm_jax:Optimizer": {"ema_warmup": False},
     "gm_jax.models:Bayes": {"shrink_to": "data"},
     "gm_jax.models:CGAN": {"average_statistics": False},
+    "gm_jax.models:ConvLSTM": {"initializer": "lecun_normal"},
     "gm_jax.models:DCGAN": {"average_statistics": False},
     "gm_jax.models:DDPM": {"decoder_scale": "beta"},
     "gm_jax.models:DiffusionSampling": {"grid": "trailing", "begin": 1.0},
@@ -95,6 +96,7 @@ _AS_BEFORE: dict[str, dict[str, Any]] = {
         "shrink_to": "data",
     },
     "gm_jax.models:PixelCNN": {"residual_rows": False, "visible_fan_in": False},
+    "gm_jax.models:UNetAttention": {"initializer": "lecun_normal"},
     "gm_jax.nets:UNet": {"middle_attention": True},
 }
 

@@ -1,7 +1,6 @@
 """DCGAN on 64x64 photographs of cars (Stanford Cars).
 
 From TFDS's cars196, or a folder or archive of one's own: --data.path my_cars
-On a CPU: --data.batch-size 64 --model.generator.width 32 --model.discriminator.width 32
 
 Paper: Radford et al. 2016, arXiv:1511.06434
 Command: gm-jax train cars/dcgan

@@ -1,7 +1,6 @@
 """DCGAN on 64x64 faces, with two steps of the discriminator for one of the generator.
 
 From TFDS's celeb_a, or a folder or archive: --data.path images/celeba_aligned_64.tar
-On a CPU: --data.batch-size 64 --model.generator.width 32 --model.discriminator.width 32
 
 Paper: Radford et al. 2016, arXiv:1511.06434
 Command: gm-jax train celeba/dcgan
@@ -34,4 +33,20 @@ def get_config() -> Experiment:
             checkpoint_every=407,
             sample_every=407,
         ),
+    )
+
+
+def three_thousand() -> Experiment:
+    """On 3,000 aligned faces from an archive, with half the channels and batches of 64."""
+    return get_config().replace(
+        **{
+            "data.path": "images/celeba_aligned_64.tar",
+            "data.batch_size": 64,
+            "model.generator.width": 32,
+            "model.discriminator.width": 32,
+            "model.generator_optimizer.ema_decay": 0.99,
+            "training.num_steps": 2000,
+            "training.sample_every": 200,
+            "training.checkpoint_every": 200,
+        }
     )

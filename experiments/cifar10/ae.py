@@ -1,6 +1,6 @@
 """Convolutional autoencoder on CIFAR-10, squared error.
 
-The other learning rate that was compared: --model.optimizer.learning-rate 1e-2
+The other learning rate that was compared is the variant `high_rate`.
 
 Paper: Hinton & Salakhutdinov 2006, "Reducing the dimensionality of data with neural networks"
 Command: gm-jax train cifar10/ae
@@ -24,3 +24,8 @@ def get_config() -> Experiment:
         training=Training(num_steps=15650, eval_every=626, sample_every=1565),  # 50 epochs
         evaluation=Evaluation(checkpoint="best"),
     )
+
+
+def high_rate() -> Experiment:
+    """A learning rate of 1e-2 in place of 5e-4."""
+    return get_config().replace(**{"model.optimizer.learning_rate": 1e-2})

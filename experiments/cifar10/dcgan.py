@@ -2,6 +2,9 @@
 
 The sizes that were compared: --sweep model.latent-dim=10,100,2000
 
+No layer has a bias, the first convolution of the discriminator no norm, and the last one, of
+kernel 2 on a map of 2x2, is a dense layer.
+
 Paper: Radford et al. 2016, arXiv:1511.06434
 Command: gm-jax train cifar10/dcgan
 Budget: 600 device-minutes
@@ -24,11 +27,13 @@ def get_config() -> Experiment:
                 features=(512, 256, 128, 64),
                 strides=(2, 2, 2, 1),
                 output_kernel=1,
+                output="sigmoid",
+                biases=False,
                 norm="batch",
                 init_scale=0.02,
             ),
             discriminator=ConvDiscriminator(
-                features=(64, 128, 256, 512), norm="batch", first_norm=True, init_scale=0.02
+                features=(64, 128, 256, 512), norm="batch", biases=False, init_scale=0.02
             ),
             latent_dim=100,
             generator_optimizer=Optimizer(learning_rate=2e-4, b1=0.5),

@@ -1,9 +1,7 @@
 """RealNVP on CIFAR-10: 8 couplings of alternating checkerboards, nets of 3-64-64-3 channels.
 
 Scale and shift have a network each, as in the reference; the scale is bounded, the levels are
-dequantized and brought to the real line. The paper's own net is deeper and has several scales:
---model.flow.halvings 2 --model.flow.checkerboard 3 --model.flow.channelwise 3
---model.flow.residual True --model.flow.blocks 8
+dequantized and brought to the real line.
 
 Paper: Dinh et al. 2017, arXiv:1605.08803
 Command: gm-jax train cifar10/realnvp
@@ -41,4 +39,19 @@ def get_config() -> Experiment:
         ),
         training=Training(num_steps=31_250, eval_every=625, sample_every=3125),  # 50 epochs
         evaluation=Evaluation(checkpoint="best"),
+    )
+
+
+def paper() -> Experiment:
+    """The paper's: one halving, 64 maps and 8 residual blocks, no learned noise."""
+    return get_config().replace(
+        **{
+            "model.flow": ImageFlow(
+                halvings=1, checkerboard=(3, 4), channelwise=3, width=64, blocks=8
+            ),
+            "model.dequantization": "uniform",
+            "training.num_steps": 312_500,  # 500 epochs
+            "training.eval_every": 6250,
+            "training.sample_every": 31_250,
+        }
     )

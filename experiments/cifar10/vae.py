@@ -1,7 +1,7 @@
 """Convolutional VAE on CIFAR-10: cross-entropy of the values plus 0.1 times KL, z 128.
 
-The other sizes that were compared: --sweep model.latent-dim=10,128,512,2048. The code is a dense
-map of all of the smallest feature map's 2,048 values, so that no layer is narrower than any.
+The other sizes of z that were compared are variants. The code is a dense map of all of the smallest
+feature map's 2,048 values, so that no layer is narrower than any.
 
 Paper: Higgins et al. 2017, "beta-VAE: learning basic visual concepts with a constrained
   variational framework"
@@ -33,3 +33,18 @@ def get_config() -> Experiment:
         ),
         evaluation=Evaluation(checkpoint="best"),
     )
+
+
+def z10() -> Experiment:
+    """10 latents."""
+    return get_config().replace(**{"model.latent_dim": 10})
+
+
+def z512() -> Experiment:
+    """512 latents."""
+    return get_config().replace(**{"model.latent_dim": 512})
+
+
+def z2048() -> Experiment:
+    """2,048 latents, as many as the smallest feature map has values."""
+    return get_config().replace(**{"model.latent_dim": 2048})

@@ -29,3 +29,10 @@ def get_config() -> Experiment:
             num_steps=1500, log_every=50, eval_every=0, checkpoint_every=500, sample_every=250
         ),
     )
+
+
+def reference() -> Experiment:
+    """The reference's initial values, PyTorch's: weights and biases uniform in ±1/√fan_in."""
+    return get_config().replace(
+        **{"model.generator.initializer": "torch", "model.discriminator.initializer": "torch"}
+    )

@@ -15,7 +15,9 @@ def get_config() -> Experiment:
     return Experiment(
         data=Data(source=Tfds("mnist"), train="train[:55000]", valid="train[55000:]"),
         model=Autoencoder(
-            coder=DenseCoder(hidden=(256,), activation="sigmoid", activate_code=True),
+            coder=DenseCoder(
+                hidden=(256,), activation="sigmoid", activate_code=True, initializer="glorot"
+            ),
             latent_dim=128,
             optimizer=Optimizer(name="rmsprop", learning_rate=1e-3, b1=0.0, b2=0.9, eps=1e-10),
         ),

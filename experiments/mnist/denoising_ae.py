@@ -15,7 +15,17 @@ def get_config() -> Experiment:
     return Experiment(
         data=Data(source=Tfds("mnist"), train="train[:55000]", valid="train[55000:]"),
         model=Autoencoder(
-            coder=ConvCoder(features=(64, 64), strides=(2, 2), dense=None, pooling=True),
+            # 28x28x64, 14x14x64 and 7x7x32, each halved by pooling: the code is 4x4x32
+            coder=ConvCoder(
+                features=(64, 64),
+                strides=(2, 2),
+                dense=None,
+                pooling=True,
+                code_stride=2,
+                code_kernel=3,
+                activate_code=True,
+                initializer="glorot",
+            ),
             latent_dim=32,
             loss="bce",
             noise=0.4,

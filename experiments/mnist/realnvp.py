@@ -49,3 +49,28 @@ def get_config() -> Experiment:
         ),
         evaluation=Evaluation(num_samples=20, checkpoint="best"),
     )
+
+
+def paper() -> Experiment:
+    """64 channels and two blocks at every scale, and 200 epochs, for an accelerator."""
+    return get_config().replace(
+        **{
+            "data.batch_size": 128,
+            "model.flow": ImageFlow(
+                halvings=2,
+                checkerboard=(2, 3, 6),
+                channelwise=(4, 6),
+                width=(32, 64, 64),
+                blocks=2,
+                gated=True,
+            ),
+            "model.dequantizer": ImageFlow(
+                halvings=0, checkerboard=4, width=32, blocks=1, gated=True, actnorm=False
+            ),
+            "model.optimizer.learning_rate": 1e-3,
+            "model.optimizer.decay_steps": 86_000,
+            "training.num_steps": 86_000,  # 200 epochs
+            "training.eval_every": 4300,
+            "training.sample_every": 8600,
+        }
+    )

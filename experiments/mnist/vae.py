@@ -19,7 +19,7 @@ def get_config() -> Experiment:
             source=Tfds("mnist"), train="train[:55000]", valid="train[55000:]", batch_size=64
         ),
         model=VAE(
-            coder=DenseCoder(hidden=(264, 128)),
+            coder=DenseCoder(hidden=(264, 128), initializer="glorot"),
             latent_dim=64,
             likelihood="bernoulli",
             optimizer=Optimizer(name="rmsprop", learning_rate=1e-3, b1=0.0, b2=0.9, eps=1e-10),

@@ -53,3 +53,13 @@ def get_config() -> Experiment:
         ),
         evaluation=Evaluation(batch_size=100, num_samples=5000, checkpoint="best"),
     )
+
+
+def paper() -> Experiment:
+    """Twice the channels, a third stage, two blocks each and 8 latents, for an accelerator."""
+    return get_config().replace(
+        **{
+            "model.coder": ResidualCoder(features=(32, 64, 128), num_blocks=2, first_stride=1),
+            "model.train_samples": 8,
+        }
+    )

@@ -29,3 +29,8 @@ def get_config() -> Experiment:
         training=Training(num_steps=6875, eval_every=275, sample_every=1375),  # 25 epochs
         evaluation=Evaluation(num_samples=100),
     )
+
+
+def reference() -> Experiment:
+    """The reference's initial values, PyTorch's: weights and biases uniform in ±1/√fan_in."""
+    return get_config().replace(**{"model.coder.initializer": "torch"})

@@ -2,11 +2,7 @@
 
 The code is a feature map of 4 channels, made by a strided convolution like all layers before it.
 At 64 pixels it is 4x4x4, after four layers; six would leave a single pixel. The decoder mirrors
-the encoder and ends with one convolution more. At 448 pixels, as in the recipe, six convolutions
-of widths 256 x (1, 2, 4, 8, 12) make a code of 7x7x4 (for an accelerator):
-
-  --data.size 448 --model.coder.features 256 512 1024 2048 3072
-  --model.coder.strides 2 2 2 2 2 --model.beta 153.6
+the encoder and ends with one convolution more. The reference has 448 pixels and six convolutions.
 
 Our losses are sums over an image of D = 3 size^2 values. With a Gaussian of scale s, -log p(x|z) is
 D / (2 s^2) times the mean squared error, and a constant; so a weight of 0.001 for the KL, which is
@@ -66,4 +62,20 @@ def get_config() -> Experiment:
             monitor="mse",
         ),
         evaluation=Evaluation(batch_size=16, checkpoint="best"),
+    )
+
+
+def reference() -> Experiment:
+    """448x448, convolutions of 256 x (1, 2, 4, 8, 12) channels, and a code of 7x7x4.
+
+    Budget: 600 device-minutes
+    """
+    return get_config().replace(
+        **{
+            "data.size": 448,
+            "model.coder.features": (256, 512, 1024, 2048, 3072),
+            "model.coder.strides": (2, 2, 2, 2, 2),
+            "model.coder.initializer": "torch",
+            "model.beta": 153.6,
+        }
     )

@@ -1,7 +1,6 @@
 """CAE-ConvLSTM on synthetic storms: the next three frames, at the times asked for.
 
-Half the ConvLSTM widths of the full recipe, which is --model.hidden 128 64 --model.dropout 0.2
---model.loss.l1 0, so that it trains on one CPU core.
+Half the ConvLSTM widths of the reference, so that it trains on one CPU core.
 
 Paper: Shi et al. 2015, arXiv:1506.04214
 Command: gm-jax train storms/cae_convlstm
@@ -34,4 +33,20 @@ def get_config() -> Experiment:
         ),
         training=Training(num_steps=1500, eval_every=250, checkpoint_every=250, sample_every=500),
         evaluation=Evaluation(batch_size=100),
+    )
+
+
+def reference() -> Experiment:
+    """The reference's: full widths, norm over the batch, dropout, −SSIM alone, frames made anew."""
+    return get_config().replace(
+        **{
+            "model.hidden": (128, 64),
+            "model.dropout": 0.2,
+            "model.norm": "batch",
+            "model.warp": False,
+            "model.initializer": "torch",
+            "model.loss": ForecastLoss(ssim=1.0),
+            "model.optimizer": Optimizer(learning_rate=1e-3),
+            "evaluation.checkpoint": "best",
+        }
     )

@@ -1,7 +1,6 @@
 """U-Net with self-attention on synthetic storms: frames at the times asked for, one at a time.
 
-A quarter of the width of the full recipe, and a level less (--model.width 64 --model.depth 4
---model.num-heads 4), so that it trains on one CPU core.
+A quarter of the width of the reference, and a level less, so that it trains on one CPU core.
 
 Paper: Ronneberger et al. 2015, arXiv:1505.04597; Vaswani et al. 2017, arXiv:1706.03762
 Command: gm-jax train storms/unet_attention
@@ -32,4 +31,23 @@ def get_config() -> Experiment:
         ),
         training=Training(num_steps=1500, eval_every=250, checkpoint_every=250, sample_every=500),
         evaluation=Evaluation(batch_size=100),
+    )
+
+
+def reference() -> Experiment:
+    """The reference's: 64 channels and 4 levels, norm over the batch, frames made anew.
+
+    Budget: 240 core-minutes
+    """
+    return get_config().replace(
+        **{
+            "model.width": 64,
+            "model.depth": 4,
+            "model.num_heads": 4,
+            "model.norm": "batch",
+            "model.warp": False,
+            "model.initializer": "torch",
+            "model.optimizer": Optimizer(learning_rate=1e-3),
+            "evaluation.checkpoint": "best",
+        }
     )

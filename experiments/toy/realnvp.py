@@ -22,9 +22,13 @@ def get_config() -> Experiment:
         model=RealNVP(
             flow=VectorFlow(couplings=12, hidden=(64, 64)),
             optimizer=Optimizer(
-                learning_rate=2e-3, schedule="cosine", decay_steps=5000, ema_decay=0.99
+                learning_rate=1e-3,
+                schedule="cosine",
+                decay_steps=8000,
+                clip_norm=10.0,
+                ema_decay=0.995,
             ),
         ),
-        training=Training(num_steps=5000, eval_every=500, sample_every=500),
+        training=Training(num_steps=8000, eval_every=500, sample_every=1000),
         evaluation=Evaluation(checkpoint="best"),
     )

@@ -25,6 +25,7 @@ from gm_jax.nets.attention import SaganAttention
 from gm_jax.nets.conv import Conv, ConvTranspose
 from gm_jax.nets.convlstm import StackedConvLSTM
 from gm_jax.nets.forecast_head import ForecastHead
+from gm_jax.nets.initializers import initial
 from gm_jax.nets.norm import frame_norm
 from gm_jax.nets.time_embedding import FiLM, TimeEmbedding
 
@@ -97,7 +98,12 @@ class ConvLSTMNet(nn.Module):
         unseen = jnp.broadcast_to(maps[:, -1:], (batch, num_wanted, *maps.shape[2:]))
         h = FiLM(dtype)(jnp.concatenate([maps, unseen], 1), embedding)
         h = StackedConvLSTM(
-            config.hidden, config.kernel_size, config.peepholes, config.unroll, dtype
+            config.hidden,
+            config.kernel_size,
+            config.peepholes,
+            config.unroll,
+            dtype,
+            config.initializer,
         )(h)
         h = FiLM(dtype)(h[:, num_known:], embedding[:, num_known:])
 
@@ -118,11 +124,13 @@ class Encoder(nn.Module):
         config, dtype = self.config, self.config._dtype
         first, second = config.widths
         if config.encoder == "cnn":
-            x = Conv(second, (7, 7), (2, 2), dtype=dtype)(x)
+            start = initial(config.initializer, 7 * 7 * x.shape[-1])
+            x = Conv(second, (7, 7), (2, 2), dtype=dtype, **start)(x)
             x = nn.relu(frame_norm(config.norm, second, train, dtype)(x))
             return nn.max_pool(x, (3, 3), (2, 2), padding="SAME")
         for i, features in enumerate((first, second)):
-            x = Conv(features, (3, 3), (2, 2), dtype=dtype)(x)
+            start = initial(config.initializer, 3 * 3 * x.shape[-1])
+            x = Conv(features, (3, 3), (2, 2), dtype=dtype, **start)(x)
             x = nn.relu(frame_norm(config.norm, features, train, dtype)(x))
             x = nn.Dropout(config.dropout, deterministic=not train)(x)
             if config.encoder == "cae_attention" and i == 0:
@@ -139,7 +147,8 @@ class Decoder(nn.Module):
     def __call__(self, x: Array, train: bool) -> Array:
         config, dtype = self.config, self.config._dtype
         for features in reversed(config.widths):
-            x = ConvTranspose(features, (3, 3), (2, 2), dtype=dtype)(x)
+            start = initial(config.initializer, 3 * 3 * features)  # as PyTorch counts
+            x = ConvTranspose(features, (3, 3), (2, 2), dtype=dtype, **start)(x)
             x = nn.relu(frame_norm(config.norm, features, train, dtype)(x))
         return x
 

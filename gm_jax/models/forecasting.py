@@ -29,6 +29,7 @@ from gm_jax.model import (
     create_state,
     gradient_update,
 )
+from gm_jax.nets.initializers import Initializer
 from gm_jax.nets.norm import FrameNormName
 from gm_jax.optimizer import Optimizer
 from gm_jax.rng import Rngs
@@ -55,6 +56,8 @@ class Forecaster(Family):
     norm: FrameNormName = "group"
     """Of the maps: in groups, each frame by itself; or over the batch, with running statistics
     where it does not learn."""
+    initializer: Initializer = "lecun_normal"
+    """How the kernels that make, remember and undo the maps start."""
 
     monitor: ClassVar[str] = "mse"
     takes_sequences: ClassVar[bool] = True

@@ -25,6 +25,7 @@ from gm_jax.models.forecasting import Forecaster
 from gm_jax.nets.attention import SelfAttention
 from gm_jax.nets.conv import Conv, ConvTranspose
 from gm_jax.nets.forecast_head import ForecastHead
+from gm_jax.nets.initializers import Initializer, initial
 from gm_jax.nets.norm import FrameNormName, frame_norm
 from gm_jax.nets.time_embedding import FiLM, TimeEmbedding
 
@@ -156,7 +157,8 @@ class UNetAttentionNet(nn.Module):
             for name, level in config._joins(self.spec).items():
                 joins.setdefault(level, []).append(inputs[name].astype(dtype))
             h = UNetBackbone(config, name=_BACKBONE)(joins, None, train)
-            logits = Conv(channels, (1, 1), dtype=dtype)(h).astype(jnp.float32)
+            start = initial(config.initializer, h.shape[-1])
+            logits = Conv(channels, (1, 1), dtype=dtype, **start)(h).astype(jnp.float32)
             return jax.nn.sigmoid(logits)
 
         context, times = inputs["context"], inputs["time"]
@@ -192,13 +194,16 @@ class UNetBackbone(nn.Module):
                 return h
             return SelfAttention(config.num_heads, dtype, config._attention_features(level))(h)
 
+        def double(features: int) -> DoubleConv:
+            return DoubleConv(features, config.norm, config.initializer, dtype)
+
         h: Array | None = None
         skips: list[Array] = []
         for level in range(depth + 1):
             parts = [] if h is None else [nn.max_pool(h, (2, 2), (2, 2), padding="SAME")]
             parts += joins.get(level, [])
             joined = jnp.concatenate(parts, -1)
-            h = DoubleConv(config.width * 2**level, config.norm, dtype)(joined, embedding, train)
+            h = double(config.width * 2**level)(joined, embedding, train)
             h_attended = attended(h, level)
             if level == depth:
                 h = h_attended
@@ -209,9 +214,11 @@ class UNetBackbone(nn.Module):
             features = config.width * 2**level
             height, width = skips[level].shape[1:3]
             # An odd map was halved upwards: what is doubled is cropped to it.
-            up = ConvTranspose(features, (2, 2), (2, 2), dtype=dtype)(h)[:, :height, :width]
+            start = initial(config.initializer, 2 * 2 * features)  # as PyTorch counts
+            up = ConvTranspose(features, (2, 2), (2, 2), dtype=dtype, **start)(h)
+            up = up[:, :height, :width]
             joined = jnp.concatenate([skips[level], up], -1)
-            h = DoubleConv(features, config.norm, dtype)(joined, embedding, train)
+            h = double(features)(joined, embedding, train)
         return h
 
 
@@ -220,12 +227,14 @@ class DoubleConv(nn.Module):
 
     features: int
     norm: FrameNormName
+    initializer: Initializer
     dtype: Any
 
     @nn.compact
     def __call__(self, x: Array, embedding: Array | None, train: bool) -> Array:
         for i in range(2):
-            x = Conv(self.features, (3, 3), dtype=self.dtype)(x)
+            start = initial(self.initializer, 3 * 3 * x.shape[-1])
+            x = Conv(self.features, (3, 3), dtype=self.dtype, **start)(x)
             x = frame_norm(self.norm, self.features, train, self.dtype)(x)
             if i == 0 and embedding is not None:
                 x = FiLM(self.dtype)(x, embedding)

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 
 from gm_jax.functional.convolution import conv_general_dilated
 from gm_jax.nets.conv import Conv
+from gm_jax.nets.initializers import Initializer, initial
 
 Array = jax.Array
 
@@ -36,6 +37,8 @@ class ConvLSTMLayer(nn.Module):
       peepholes: whether the gates see c; their weights are for each place, so the size is fixed.
       unroll: writes the loop out, which compiles longer; the numbers are the same.
       dtype: it computes in; c stays float32, since it adds up over time.
+      initializer: how the kernels start. "torch": kernels and biases as of one convolution of x and
+        h together; else biases are 0, and 1 at the forget gate.
     """
 
     features: int
@@ -43,19 +46,20 @@ class ConvLSTMLayer(nn.Module):
     peepholes: bool = False
     unroll: bool = False
     dtype: Any = jnp.float32
+    initializer: Initializer = "lecun_normal"
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        batch, _, height, width, _ = x.shape
+        batch, _, height, width, channels = x.shape
         size, num_gates = (self.kernel_size, self.kernel_size), 4 * self.features
-        from_input = Conv(
-            num_gates, size, bias_init=_forget_little(self.features), dtype=self.dtype, name="input"
-        )(x)  # [B, T, H, W, 4 F]: i, f, o and the candidate
-        kernel = self.param(
-            "recurrent",
-            nn.initializers.lecun_normal(),
-            (*size, self.features, num_gates),
-        ).astype(self.dtype)
+        start = initial(self.initializer, self.kernel_size**2 * (channels + self.features))
+        if self.initializer != "torch":
+            start["bias_init"] = _forget_little(self.features)
+        from_input = Conv(num_gates, size, dtype=self.dtype, name="input", **start)(
+            x
+        )  # [B, T, H, W, 4 F]: i, f, o and the candidate
+        recurrent = self.param("recurrent", start["kernel_init"], (*size, self.features, num_gates))
+        kernel = recurrent.astype(self.dtype)
         peep: tuple[Array, ...] | None = None
         if self.peepholes:
             shape = (3, 1, height, width, self.features)
@@ -83,13 +87,20 @@ class StackedConvLSTM(nn.Module):
     peepholes: bool = False
     unroll: bool = False
     dtype: Any = jnp.float32
+    initializer: Initializer = "lecun_normal"
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         for i, width in enumerate(self.features):
             name = f"ConvLSTM_{i}"  # its parameters' name in every checkpoint
             x = ConvLSTMLayer(
-                width, self.kernel_size, self.peepholes, self.unroll, self.dtype, name=name
+                width,
+                self.kernel_size,
+                self.peepholes,
+                self.unroll,
+                self.dtype,
+                self.initializer,
+                name=name,
             )(x)
         return x
 

@@ -9,10 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gm_jax.data.spec import DataSpec
+from gm_jax.data.spec import DataSpec, Extra
 from gm_jax.errors import ConfigError
 from gm_jax.models.arm import ARM
+from gm_jax.models.convlstm import ConvLSTM
 from gm_jax.models.pixelcnn import PixelCNN
+from gm_jax.models.unet_attention import UNetAttention
 from gm_jax.nets.coders import ConvCoder, DenseCoder
 from gm_jax.nets.conv import Conv, ConvTranspose
 from gm_jax.nets.denoisers import DenseDenoiser
@@ -22,6 +24,7 @@ from gm_jax.nets.generators import ConvGenerator, DenseGenerator
 from gm_jax.nets.initializers import initial, last
 from gm_jax.nets.mlp import MLP, activation_of
 from gm_jax.nets.unet import UNet
+from gm_jax.rng import Rngs
 
 SHAPE = (8, 8, 1)
 X, Z = jnp.ones((1, *SHAPE)), jnp.ones((1, 6))
@@ -184,6 +187,60 @@ def test_the_slope_reaches_the_networks(name):
         outputs.append(module.apply(variables, *arguments))
     largest = jax.tree.map(lambda a, b: float(jnp.abs(a - b).max()), *outputs)
     assert max(jax.tree.leaves(largest)) > 1e-4
+
+
+def forecaster(model):
+    """Parameters of one that forecasts 2 frames from 3."""
+    spec = DataSpec(
+        (2, 16, 16, 1),
+        256,
+        None,
+        extras=(
+            Extra("context", (3, 16, 16, 1), "uint8"),
+            Extra("context_time", (3,), "float32"),
+            Extra("time", (2,), "float32"),
+        ),
+    )
+    return model.init(Rngs(jax.random.key(0)), spec).params
+
+
+@pytest.mark.parametrize("encoder", ["cnn", "cae", "cae_attention"])
+def test_a_convlstm_starts_as_pytorchs_one_convolution_of_both(encoder):
+    model = ConvLSTM(encoder=encoder, widths=(4, 6), hidden=(5,), initializer="torch")
+    params = forecaster(model)
+    memory = params["StackedConvLSTM_0"]["ConvLSTM_0"]
+    bound = 1 / math.sqrt(9 * (6 + 5))
+    for values in (memory["input"]["kernel"], memory["input"]["bias"], memory["recurrent"]):
+        assert 0.6 * bound < np.abs(values).max() <= bound
+    for part in ("Encoder_0", "Decoder_0"):
+        for name, weights in params[part].items():
+            if not name.startswith("Conv"):
+                continue
+            *size, num_in, num_out = weights["kernel"].shape
+            fan_in = math.prod(size) * (num_out if name.startswith("ConvTranspose") else num_in)
+            bound = 1 / math.sqrt(fan_in)
+            assert 0.6 * bound < np.abs(weights["kernel"]).max() <= bound, name
+            assert 0 < np.abs(weights["bias"]).max() <= bound, name
+
+
+def test_a_convlstm_remembers_at_first_by_default():
+    memory = forecaster(ConvLSTM(widths=(4, 6), hidden=(5,)))["StackedConvLSTM_0"]["ConvLSTM_0"]
+    np.testing.assert_array_equal(memory["input"]["bias"], [0] * 5 + [1] * 5 + [0] * 10)
+
+
+def test_a_unet_starts_as_pytorchs():
+    model = UNetAttention(
+        width=8, depth=1, attention_levels=1, num_heads=1, embedding_dim=4, initializer="torch"
+    )
+    backbone = forecaster(model)["UNet_0"]
+    convs = {n: w for n, w in layers_of(backbone) if "/Conv" in n}
+    assert len(convs) == 7  # two at each of three places, and the way up
+    for name, weights in convs.items():
+        *size, num_in, num_out = weights["kernel"].shape
+        fan_in = math.prod(size) * (num_out if "ConvTranspose" in name else num_in)
+        bound = 1 / math.sqrt(fan_in)
+        assert 0.8 * bound < np.abs(weights["kernel"]).max() <= bound, name
+        assert 0 < np.abs(weights["bias"]).max() <= bound, name
 
 
 def test_two_ways_to_start_are_refused():
