@@ -1,6 +1,7 @@
 """gm-jax results."""
 
 import dataclasses
+import itertools
 import math
 import os
 import signal
@@ -94,6 +95,7 @@ class Results(Command):
             )
             if self.plan:
                 continue
+            _put_aside(root, task)
             match _make(task, runs, end, record=not dirty):
                 case "stopped":
                     say("results", f"{self.minutes:g} minutes are over · the same command goes on")
@@ -145,6 +147,27 @@ def _why_not(root: Path, task: "Task", accelerated: bool) -> str | None:
     except UserError as error:
         return f"left out: {error}"
     return None
+
+
+def _put_aside(root: Path, task: "Task") -> None:
+    """Renames a run of the recipe as it was, which could not go on: it is nobody's to remove."""
+    from gm_jax.experiment_file import load
+    from gm_jax.training.folder import RunFolder, is_locked
+
+    base, _, variant = task.name.partition(":")
+    recipe = load(f"{root / 'experiments' / base}.py:{variant or 'get_config'}")
+    if task.seed is not None:
+        recipe = dataclasses.replace(recipe, seed=task.seed)
+    folder = task.folder
+    try:
+        RunFolder(folder).check(recipe)
+    except UserError:
+        if not (folder / "experiment.json").is_file() or is_locked(folder):
+            return  # training says what is wrong
+        names = (folder.with_name(f"{folder.name}-earlier-{i}") for i in itertools.count(1))
+        free = next(name for name in names if not name.exists())
+        folder.rename(free)
+        say("results", f"{folder} held a run of the recipe as it was: it is {free.name} now")
 
 
 def _make(task: "Task", runs: Path, end: float | None, record: bool) -> str:

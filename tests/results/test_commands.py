@@ -83,6 +83,21 @@ def test_what_has_no_record_is_trained_and_recorded(checkout, file, record, ran,
     assert "`some/tiny`" in (checkout / "docs" / "results.md").read_text()
 
 
+def test_a_run_of_the_recipe_as_it_was_is_put_aside(checkout, file, ran, capsys):
+    folder = checkout / "runs" / "some" / "tiny"
+    before = (folder / "experiment.json").read_text()
+    assert cli.dispatch(["results", "--train", "--runs", "runs"]) == 0
+    assert (folder / "experiment.json").read_text() == before  # it goes on
+    file.path.write_text(file.path.read_text().replace("shrinkage=0.5", "shrinkage=0.4"))
+    capsys.readouterr()
+    assert cli.dispatch(["results", "--train", "--runs", "runs"]) == 0
+    assert not folder.exists()
+    aside = folder.with_name("tiny-earlier-1")
+    assert (aside / "experiment.json").read_text() == before
+    assert "it is tiny-earlier-1 now" in capsys.readouterr().out
+    assert ran[-2][:2] == ["train", "some/tiny"]
+
+
 def test_a_plan_trains_nothing(checkout, ran, capsys):
     assert cli.dispatch(["results", "--plan"]) == 0
     assert ran == []

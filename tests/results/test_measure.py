@@ -12,7 +12,7 @@ from gm_jax.cli.closing import record_figures
 from gm_jax.errors import UserError
 from gm_jax.results.digest import digest
 from gm_jax.results.measure import is_finished, measure
-from gm_jax.results.record import read_recorded
+from gm_jax.results.record import keep, read_recorded
 from gm_jax.training.records import METRICS
 
 RUN = "runs/some/tiny"
@@ -161,6 +161,31 @@ def test_the_command_keeps_the_record_and_makes_the_pages(checkout, file, capsys
     change(checkout / RUN, **{"experiment.seed": 7})
     assert cli.dispatch(["record", RUN]) == 0
     assert [r.picture for r in read_recorded(file.path)] == ["some-tiny.png", None]
+
+
+def test_a_run_is_held_against_its_record(checkout, file, capsys):
+    with pytest.raises(UserError, match="some/tiny has no record of seed 0 as it stands"):
+        cli.dispatch(["record", RUN, "--check"])
+    assert cli.dispatch(["record", RUN]) == 0
+    text = file.path.with_suffix(".json").read_text()
+    capsys.readouterr()
+    assert cli.dispatch(["record", RUN, "--check"]) == 0
+    said = capsys.readouterr().out
+    num = len(read_recorded(file.path)[0].figures)
+    assert f"some/tiny · seed 0 · {num} of {num} figures are the same\n" in said
+
+    (record,) = read_recorded(file.path)
+    figure = record.figures["bits_per_dim"]
+    for deviations, code in ((2.0, 0), (4.0, 1)):
+        moved = dataclasses.replace(figure, value=figure.value + deviations * figure.stderr)
+        others = {**record.figures, "bits_per_dim": moved}
+        keep(dataclasses.replace(record, figures=others), file)
+        assert cli.dispatch(["record", RUN, "--check"]) == code
+        said = capsys.readouterr().out
+        assert f"{deviations:.2g} standard deviations away" in said
+        assert f"{num - 1} of {num} figures are the same, {num - code} within 3" in said
+    keep(record, file)
+    assert file.path.with_suffix(".json").read_text() == text
 
 
 def test_a_file_that_lies_elsewhere_is_named(checkout, file, tmp_path):
