@@ -73,9 +73,14 @@ def reference() -> Experiment:
     return get_config().replace(
         **{
             "data.size": 448,
-            "model.coder.features": (256, 512, 1024, 2048, 3072),
-            "model.coder.strides": (2, 2, 2, 2, 2),
-            "model.coder.initializer": "torch",
+            "model.coder": ConvCoder(
+                features=(256, 512, 1024, 2048, 3072),
+                strides=(2, 2, 2, 2, 2),
+                kernel_size=4,
+                dense=None,
+                code_stride=2,
+                initializer="torch",
+            ),
             "model.beta": 153.6,
         }
     )
