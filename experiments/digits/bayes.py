@@ -1,7 +1,6 @@
 """A Gaussian for each class of real 8x8 digits, and Bayes' rule: fitted in one step.
 
-The prior has the variances of all data, which makes the better classifier;
---model.shrink-to class --model.shrinkage 0.1 --model.variance-floor 2e-4 is for the likelihood.
+The prior has the variances of all data, which makes the better classifier.
 
 Paper: Fisher 1936, "The use of multiple measurements in taxonomic problems"
 Command: gm-jax train digits/bayes
@@ -19,4 +18,11 @@ def get_config() -> Experiment:
         ),
         model=Bayes(shrinkage=0.03, shrink_to="data", variance_floor=1e-4),
         training=Training(num_steps=1, log_every=1, eval_every=1, sample_every=1),
+    )
+
+
+def likely() -> Experiment:
+    """A prior of each class's own variances, for the likelihood instead of the classifier."""
+    return get_config().replace(
+        **{"model.shrink_to": "class", "model.shrinkage": 0.1, "model.variance_floor": 2e-4}
     )

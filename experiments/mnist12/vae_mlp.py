@@ -4,7 +4,7 @@ Paper: Kingma & Welling 2014, arXiv:1312.6114
 Command: gm-jax train mnist12/vae_mlp
 """
 
-from gm_jax.data import Data, Resize, Tfds
+from gm_jax.data import Data, Resize, ResizeQuantize, Tfds
 from gm_jax.experiment import Evaluation, Experiment, Training
 from gm_jax.models.vae import VAE
 from gm_jax.nets.coders import DenseCoder
@@ -58,5 +58,21 @@ def reference() -> Experiment:
             "training.eval_every": 30,
             "training.sample_every": 1_500,
             "training.patience": 20,
+        }
+    )
+
+
+def levels() -> Experiment:
+    """16 levels, as in mnist12/arm, flow and gan, with a likelihood of them: bits/dim as theirs."""
+    return get_config().replace(
+        **{
+            "data.transforms": (ResizeQuantize(12, 16, bins="top_alone"),),
+            "model.likelihood": "discretized_logistic",
+            "model.latent_dim": 32,
+            "model.optimizer": Optimizer(
+                learning_rate=1e-3, schedule="cosine", decay_steps=43_000, weight_decay=0.1
+            ),
+            "training.num_steps": 43_000,  # 50 epochs
+            "evaluation.num_samples": 100,
         }
     )
