@@ -86,7 +86,7 @@ _AS_BEFORE: dict[str, dict[str, Any]] = {
     "gm_jax.models:CGAN": {"average_statistics": False},
     "gm_jax.models:ConvLSTM": {"initializer": "lecun_normal"},
     "gm_jax.models:DCGAN": {"average_statistics": False},
-    "gm_jax.models:DDPM": {"decoder_scale": "beta"},
+    "gm_jax.models:DDPM": {"decoder_scale": "beta", "wave_octaves": 0},
     "gm_jax.models:DiffusionSampling": {"grid": "trailing", "begin": 1.0},
     "gm_jax.models:GAN": {"average_statistics": False},
     "gm_jax.models:GMM": {

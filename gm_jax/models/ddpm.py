@@ -26,6 +26,7 @@ from gm_jax.data.spec import DataSpec
 from gm_jax.errors import (
     ConfigError,
     check_fraction,
+    check_not_negative,
     check_positive,
 )
 from gm_jax.functional.dequantization import from_symmetric, to_symmetric
@@ -47,6 +48,7 @@ from gm_jax.functional.diffusion_samplers import (
     sample_dpm_solver_pp_2m,
 )
 from gm_jax.functional.dtypes import DTYPES
+from gm_jax.functional.level_waves import level_waves
 from gm_jax.functional.likelihoods import (
     discretized_gaussian_log_prob,
     gaussian_log_prob,
@@ -96,6 +98,9 @@ class DDPM(Family):
     """Whether the standard deviation of p(x_0|x_1), one number, is learned or stays what it is."""
     decoder_scale: VarianceName = "posterior"
     """Where it begins: sqrt(β̃_2), as published, or sqrt(β_1)."""
+    wave_octaves: int = 0
+    """Sines and cosines of x_t that the network sees beside it, with periods of one level, of two,
+    of four, ...: with them it can take off noise that is smaller than a level (0: none)."""
     conditional: bool = False
     """Whether the network is told the label: p(x|y)."""
     label_dropout: float = 0.0
@@ -117,6 +122,7 @@ class DDPM(Family):
 
     def __post_init__(self) -> None:
         check_positive(self, "num_steps", "bound_terms")
+        check_not_negative(self, "wave_octaves")
         check_fraction(self, "label_dropout")
         noise_schedule(self.schedule, self.num_steps, self.beta_range)  # refuses what cannot be
         calls = self.sampling.sampler_steps
@@ -165,7 +171,7 @@ class DDPM(Family):
         zero = jnp.zeros((1,), jnp.int32)
         network = self._network(spec).init(
             rngs("params/network"),
-            jnp.zeros((1, *spec.shape)),
+            self._seen(jnp.zeros((1, *spec.shape)), spec),
             jnp.zeros((1,)),
             zero if self.conditional else None,
             train=False,
@@ -287,13 +293,19 @@ class DDPM(Family):
         """The network's output, [B, H, W, C], at steps [B]; training with a key."""
         output: Any = self._network(spec).apply(
             {"params": params["network"]},
-            xt,
+            self._seen(xt, spec),
             t * (_NETWORK_STEPS / self.num_steps),
             label,
             train=dropout_key is not None,
             rngs=None if dropout_key is None else {"dropout": dropout_key},
         )
         return jnp.asarray(output)
+
+    def _seen(self, xt: Array, spec: DataSpec) -> Array:
+        """x_t with its waves behind it; points have no levels."""
+        if not self.wave_octaves or spec.continuous:
+            return xt
+        return jnp.concatenate([xt, level_waves(xt, spec.num_levels, self.wave_octaves)], -1)
 
     def _labels(self, batch: Batch) -> Array | None:
         return labels_of("DDPM", batch) if self.conditional else None
