@@ -1,0 +1,113 @@
+"""Fréchet distance of Gaussians (FID): Heusel et al. 2017, arXiv:1706.08500.
+
+  d^2 = |m_1 - m_2|^2 + tr S_1 + tr S_2 - 2 tr (S_1^1/2 S_2 S_1^1/2)^1/2
+
+The last trace is the sum of the singular values of F_1 F_2^T for any factors S = F^T F. They are
+taken from symmetric eigendecompositions, so that nothing is complex, and nothing is divided: also
+right for singular covariances, i.e. of fewer images than dimensions.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gm_jax.metrics.features import FeatureError, checked
+from gm_jax.metrics.moments import Moments, moments
+
+
+class Gaussian(NamedTuple):
+    """Mean and a factor of the covariance.
+
+    Attributes:
+      mean: float64 [D].
+      factor: F [R, D] with covariance F^T F; R is its rank.
+    """
+
+    mean: np.ndarray
+    factor: np.ndarray
+
+
+def gaussian(of: Moments) -> Gaussian:
+    """The Gaussian of these moments; of a set that others are held against, once is enough.
+
+    Raises:
+      FeatureError: of fewer than two images.
+    """
+    values, vectors = np.linalg.eigh(of.covariance)
+    # What rounding made of eigenvalues 0 would count by its square root.
+    kept = values > max(values[-1], 0.0) * len(values) * np.finfo(np.float64).eps
+    return Gaussian(of.mean, np.sqrt(values[kept])[:, None] * vectors[:, kept].T)
+
+
+def frechet_distance(a: Gaussian, b: Gaussian) -> float:
+    """d^2 of the formula above, at least 0; in squared units of the features.
+
+    Raises:
+      FeatureError: where the dimensions differ.
+    """
+    if a.mean.shape != b.mean.shape:
+        raise FeatureError(
+            f"Gaussians of {len(a.mean)} and of {len(b.mean)} dimensions have no distance: give "
+            "both the same features"
+        )
+    traces = (a.factor**2).sum() + (b.factor**2).sum()
+    singular = np.linalg.svd(a.factor @ b.factor.T, compute_uv=False)
+    return max(0.0, float(((a.mean - b.mean) ** 2).sum() + traces - 2.0 * singular.sum()))
+
+
+def fid(samples: np.ndarray, reference: np.ndarray) -> float:
+    """Fréchet distance of the Gaussians of two sets of features [N, D] and [M, D].
+
+    Its expectation is above that of infinitely many images, by about c / N: compare equal N only.
+
+    Raises:
+      FeatureError: where they are not [N, D], fewer than two, not finite, or differ in D.
+    """
+    return frechet_distance(gaussian(moments(samples)), gaussian(moments(reference)))
+
+
+class Extrapolated(NamedTuple):
+    """A line's value at 1 / N = 0.
+
+    Attributes:
+      value: of infinitely many samples; it may be a little below 0.
+      stderr: of the line's intercept. The subsets share images, so it is rather too small.
+    """
+
+    value: float
+    stderr: float
+
+
+def fid_infinity(
+    samples: np.ndarray, reference: Gaussian, seed: int = 0, points: int = 15
+) -> Extrapolated:
+    """FID of infinitely many samples: Chong & Forsyth 2020, arXiv:1911.07023.
+
+    FID is computed of random subsets of N/5 to all N samples, and a straight line in 1 / N is
+    fitted by least squares. The number of images of the reference stays as it is. (The paper begins
+    at N/10 = 5,000; of fewer samples the line would be bent, where N is near to D.)
+
+    Args:
+      samples: features [N, D].
+      reference: what they are held against.
+      seed: of the subsets.
+      points: subsets; their sizes are evenly spaced.
+
+    Raises:
+      FeatureError: for fewer than 50 samples, or as `frechet_distance`.
+    """
+    samples = checked(samples, "samples", least=50)
+    rng = np.random.default_rng(seed)
+    sizes = np.unique(np.linspace(len(samples) // 5, len(samples), points).astype(int))
+    distances = [
+        frechet_distance(
+            gaussian(moments(samples[rng.choice(len(samples), size, replace=False)])), reference
+        )
+        for size in sizes
+    ]
+    line = np.stack([np.ones(len(sizes)), 1.0 / sizes], 1)
+    found, *_ = np.linalg.lstsq(line, np.asarray(distances), rcond=None)
+    rest = np.asarray(distances) - line @ found
+    noise = (rest**2).sum() / (len(sizes) - 2)
+    spread = noise * np.linalg.inv(line.T @ line)[0, 0]
+    return Extrapolated(float(found[0]), float(np.sqrt(spread)))
