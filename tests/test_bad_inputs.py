@@ -589,6 +589,17 @@ CASES = {
         case("evaluate runs/vae --classifier runs/ae", "Autoencoder can't classify"),
         case("evaluate runs/vae --classifier runs/no", "there is no run runs/no"),
         case("evaluate runs/ae --classifier runs/classifier", "Autoencoder can't sample"),
+        case(
+            "evaluate runs/vae --features random --num-images 10",
+            "figures of sample quality need 50 or more samples, not 10",
+        ),
+        case("evaluate runs/vae --features runs/ae", "Autoencoder can't classify"),
+        case("evaluate runs/vae --features runs/no", "there is no run runs/no"),
+        case("evaluate runs/ae --features random", "Autoencoder can't sample"),
+        case(
+            "evaluate runs/vae --features random --split train[:20] --num-images 50",
+            "has 20 images, and samples are held against 50 or more",
+        ),
         case("sample runs/classifier", "Classifier can't sample"),
         case(
             "evaluate runs/vae --classifier runs/classifier --num-images 0",

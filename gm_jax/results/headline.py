@@ -17,6 +17,15 @@ LABELS = {
     "reconstruction": "reconstruction (nats)",
     "kl": "KL (nats)",
     "psnr": "PSNR (dB)",
+    "fid": "FID",
+    "fid_infinity": "FID∞",
+    "fid_floor": "FID of training images",
+    "kid": "KID",
+    "precision": "precision",
+    "recall": "recall",
+    "density": "density",
+    "coverage": "coverage",
+    "inception_score": "inception score",
 }
 """Figures in the order they are shown in; others come last, under their own names."""
 
