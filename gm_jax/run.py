@@ -26,8 +26,8 @@ from gm_jax.errors import UserError
 from gm_jax.evaluation.features import ClassifierFeatures, Features
 from gm_jax.evaluation.figure import Figure
 from gm_jax.evaluation.forecasts import LeadTimes, evaluate_lead_times
+from gm_jax.evaluation.named_features import FeaturesName, named_features
 from gm_jax.evaluation.quality import SampleQuality, check_num, sample_quality
-from gm_jax.evaluation.random_features import RandomFeatures
 from gm_jax.evaluation.samples import check_reader, evaluate_samples
 from gm_jax.experiment import Experiment
 from gm_jax.experiment_code import read_code
@@ -385,7 +385,7 @@ class Run:
 
     def sample_quality(
         self,
-        features: "Run | Features | Literal['random']" = "random",
+        features: "Run | Features | FeaturesName" = "random",
         num: int = 10_000,
         seed: int = 0,
         split: str = "test",
@@ -396,7 +396,8 @@ class Run:
 
         Args:
           features: in which they are compared: a run that classifies images of the same data, any
-            `gm_jax.evaluation.features.Features`, or "random" for those nobody trained.
+            `gm_jax.evaluation.features.Features`, "random" for those nobody trained, or
+            "inception" for those of FID (`gm_jax.evaluation.named_features.FeaturesName`).
           num: samples.
           seed: of the samples.
           split: of the images.
@@ -428,9 +429,9 @@ class Run:
                 watch=None if bar is None else lambda done: bar.advance(done, {}),
             )
 
-    def _features(self, features: "Run | Features | Literal['random']") -> Features:
-        if features == "random":
-            return RandomFeatures(self.spec)
+    def _features(self, features: "Run | Features | FeaturesName") -> Features:
+        if isinstance(features, str):
+            return named_features(features, self.spec)
         if not isinstance(features, Run):
             return features
         name = features.experiment.name

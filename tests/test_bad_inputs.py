@@ -134,6 +134,20 @@ def file(name, text="some text"):
     return write
 
 
+def inception(name, content=None):
+    """Names a file of Inception's weights, and writes it where it has any content."""
+
+    def write(folder, patch):
+        if name is None:
+            patch.delenv("GM_JAX_INCEPTION", raising=False)
+        else:
+            patch.setenv("GM_JAX_INCEPTION", name)
+        if content is not None:
+            (folder / name).write_bytes(content)
+
+    return write
+
+
 def images(*kinds):
     """Files 0.png, 1.jpg, ... in the folder mine, of these kinds: grey, cut, text or json."""
 
@@ -600,6 +614,32 @@ CASES = {
             "evaluate runs/vae --features random --split train[:20] --num-images 50",
             "has 20 images, and samples are held against 50 or more",
         ),
+        case(
+            "evaluate runs/vae --features inception",
+            "the weights of Inception-v3 are not named: fetch https://github.com/",
+            "set GM_JAX_INCEPTION to the file's path",
+            given=inception(None),
+            note="GM_JAX_INCEPTION is not set",
+        ),
+        case(
+            "evaluate runs/vae --features inception",
+            "no.pth, the weights of Inception-v3, is not there: fetch",
+            given=inception("no.pth"),
+            note="GM_JAX_INCEPTION is no.pth",
+        ),
+        case(
+            "evaluate runs/vae --features inception-clean",
+            "pt_inception-2015-12-05-6726825d.pth is damaged or cut short: its SHA-256 begins with",
+            given=inception("pt_inception-2015-12-05-6726825d.pth", b"cut"),
+            note="the weights are cut short",
+        ),
+        case(
+            "evaluate runs/vae --features inception",
+            "w.pth can't be read as weights (damaged or no file of torch.save): fetch",
+            given=inception("w.pth", b"some text"),
+            note="w.pth holds text",
+        ),
+        case("evaluate runs/ddpm --features inception", "and these data are points"),
         case("sample runs/classifier", "Classifier can't sample"),
         case(
             "evaluate runs/vae --classifier runs/classifier --num-images 0",

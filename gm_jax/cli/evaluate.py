@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
@@ -37,7 +37,8 @@ class Evaluate(Command):
     classifier: Path | None = None
     """Folder of a classifier's run, to read the labels of samples with."""
     features: str | None = None
-    """Hold samples against the split, in features of this classifier's run, or "random" ones."""
+    """Hold samples against the split, in features of this classifier's run, "random" ones, or
+    "inception" (docs/metrics_agreement.md)."""
     num_images: int | None = None
     """Samples that are drawn (default: 1,000 for --classifier, 10,000 for --features)."""
     json: bool = False
@@ -87,11 +88,11 @@ class Evaluate(Command):
         return 0
 
     def _quality(self, run: "Run", name: str) -> "SampleQuality":
-        """Samples beside the split, in features of a classifier's run or random ones."""
+        """Samples beside the split, in features of a name or of a classifier's run."""
         from gm_jax.cli.asked import opened
+        from gm_jax.evaluation.named_features import is_features_name
 
-        features: Literal["random"] | Run
-        features = "random" if name == "random" else opened(Path(name))
+        features: Any = name if is_features_name(name) else opened(Path(name))
         num = _HELD if self.num_images is None else self.num_images
         return run.sample_quality(features, num, split=self.split, show_progress=not self.json)
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gm_jax.data.spec import DataSpec
 from gm_jax.evaluation.inception.features import InceptionFeatures, network_input
 from gm_jax.evaluation.inception.weights import InceptionWeights, from_torch
 from gm_jax.nets.inception import InceptionOutputs, InceptionV3, _smoothed
@@ -61,7 +62,7 @@ def test_the_biases_of_the_classes_count_in_logits_only(small, weights):
 def test_features_of_images_are_those_of_torch_fidelity(weights, formulas, expected):
     """From levels on: resizing to 299x299, scaling, network, and a softmax over the classes."""
     images = formulas.random_images(1, 64, 48)
-    features, probabilities = InceptionFeatures(weights)(images)
+    features, probabilities = InceptionFeatures(weights, DataSpec((64, 48, 3)))(images)
     kept = expected(299)
     assert_as_pytorch(features, kept["features_2048"])
     chex.assert_trees_all_close(
@@ -72,8 +73,9 @@ def test_features_of_images_are_those_of_torch_fidelity(weights, formulas, expec
 @pytest.mark.slow
 def test_features_do_not_depend_on_the_batch(weights, formulas):
     images = formulas.random_images(3, 20, 20)
-    together, _ = InceptionFeatures(weights, batch_size=4)(images)
-    singly, _ = InceptionFeatures(weights, batch_size=1)(images)
+    spec = DataSpec((20, 20, 3))
+    together = InceptionFeatures(weights, spec, batch_size=4)(images).features
+    singly = InceptionFeatures(weights, spec, batch_size=1)(images).features
     chex.assert_trees_all_close(together, singly, rtol=1e-4, atol=1e-5 * together.std())
 
 

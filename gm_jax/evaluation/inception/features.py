@@ -8,14 +8,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gm_jax.data.spec import DataSpec
 from gm_jax.errors import UserError
+from gm_jax.evaluation.features import Embedded, in_batches
 from gm_jax.evaluation.inception.weights import InceptionWeights, load_inception
 from gm_jax.functional.resizing import (
     bicubic_antialiased,
     bilinear_halfpixel,
     bilinear_tensorflow1,
 )
-from gm_jax.nets.inception import NUM_CLASSES, InceptionV3
+from gm_jax.nets.inception import InceptionV3
 
 ResizeName = Literal["tf1", "pytorch", "clean"]
 """How images become 299x299: "tf1" as in the graph itself (Heusel et al. 2017 and torch-fidelity),
@@ -26,7 +28,9 @@ SIDE = 299
 
 
 class InceptionFeatures:
-    """Features and class probabilities of images.
+    """The last layer but one of the network, and what it says of ImageNet's classes.
+
+    The probabilities are those of the logits without bias, by which the Inception Score is defined.
 
     Attributes:
       name: "inception-<8 digits of the file's SHA-256>-<resize>"; figures of equal names compare.
@@ -34,81 +38,56 @@ class InceptionFeatures:
     """
 
     dim = 2048
+    reads_labels = False
 
     def __init__(
         self,
         weights: InceptionWeights,
+        spec: DataSpec,
         resize: ResizeName = "tf1",
-        num_levels: int = 256,
         batch_size: int = 32,
     ):
-        """Features of images with these levels.
+        """For images of this spec.
 
         Args:
           weights: of `load_inception`.
-          resize: how images become 299x299.
-          num_levels: that the images have; the highest one becomes white.
-          batch_size: images that the network sees at once, at most; features do not depend on it,
-            but for rounding.
+          spec: of the images; their highest level becomes white, and one channel is grey.
+          resize: how they become 299x299.
+          batch_size: images that the network sees at once, at most.
 
         Raises:
-          UserError: there is no such resizing.
+          UserError: for points, sequences, or other than 1 or 3 channels; or there is no such
+            resizing.
         """
-        if resize not in get_args(ResizeName):
-            known = ", ".join(get_args(ResizeName))
-            raise UserError(f"there is no resizing {resize!r} for Inception, but {known}")
+        _check(spec, resize)
         self.name = f"inception-{weights.digest}-{resize}"
-        self._variables = weights.variables
-        self._network = functools.partial(_features, resize=resize, top=num_levels - 1)
         self._batch_size = batch_size
+        self._apply = functools.partial(
+            _features, weights.variables, resize=resize, top=spec.num_levels - 1
+        )
 
-    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Features and probabilities of images.
-
-        Args:
-          images: levels [N, H, W, C]; one channel is grey, three are red, green, blue.
-
-        Returns:
-          Features [N, 2048], and probabilities [N, 1008] by the logits without bias, of which the
-          Inception Score is defined; both float32.
-
-        Raises:
-          UserError: the images have another number of channels.
-        """
-        images = np.asarray(images)
-        if images.ndim != 4 or images.shape[-1] not in (1, 3):
-            raise UserError(
-                "Inception's features are of images with 1 or 3 channels, not of "
-                + "x".join(map(str, images.shape[1:]))
-            )
+    def __call__(self, images: np.ndarray) -> Embedded:
         # A power of two, so that few different sizes are compiled.
-        size = min(self._batch_size, 1 << (len(images) - 1).bit_length()) if len(images) else 1
-        features = [np.zeros((0, self.dim), np.float32)]
-        probabilities = [np.zeros((0, NUM_CLASSES), np.float32)]
-        for start in range(0, len(images), size):
-            part = images[start : start + size]
-            rest = size - len(part)
-            padded = np.pad(part, [(0, rest), (0, 0), (0, 0), (0, 0)], mode="edge")
-            of_part = self._network(self._variables, padded)
-            features.append(np.asarray(of_part[0])[: len(part)])
-            probabilities.append(np.asarray(of_part[1])[: len(part)])
-        return np.concatenate(features), np.concatenate(probabilities)
+        size = min(self._batch_size, 1 << (len(images) - 1).bit_length())
+        features, probabilities = in_batches(self._apply, images, size)
+        return Embedded(features, probabilities)
 
 
 def inception_features(
-    path: str | os.PathLike | None = None, resize: ResizeName = "tf1", num_levels: int = 256
+    spec: DataSpec, resize: ResizeName = "tf1", path: str | os.PathLike | None = None
 ) -> InceptionFeatures:
     """Features by the weights of a file.
 
     Args:
+      spec: of the images.
+      resize: how they become 299x299.
       path: of the file; None: what the environment variable `GM_JAX_INCEPTION` says.
-      resize: how images become 299x299.
-      num_levels: that the images have.
 
     Raises:
-      UserError: as `load_inception` and `InceptionFeatures`.
+      UserError: as `InceptionFeatures` and `load_inception`.
     """
-    return InceptionFeatures(load_inception(path), resize, num_levels)
+    _check(spec, resize)  # before a hundred megabytes are read
+    return InceptionFeatures(load_inception(path), spec, resize)
 
 
 def network_input(
@@ -142,3 +121,13 @@ def _features(
 ) -> tuple[jax.Array, jax.Array]:
     outputs: Any = InceptionV3().apply(variables, network_input(images, resize, top))
     return outputs.features_2048, jax.nn.softmax(outputs.logits_unbiased, -1)
+
+
+def _check(spec: DataSpec, resize: str) -> None:
+    if resize not in get_args(ResizeName):
+        known = ", ".join(get_args(ResizeName))
+        raise UserError(f"there is no resizing {resize} for Inception-v3, but {known}")
+    if spec.continuous or spec.is_sequence or spec.shape[-1] not in (1, 3):
+        shape = "x".join(map(str, spec.shape))
+        kind = "points" if spec.continuous else "sequences" if spec.is_sequence else shape
+        raise UserError(f"Inception-v3 sees images of 1 or 3 channels, and these data are {kind}")
