@@ -166,7 +166,7 @@ def page() -> str:
         if not r.reason
     ]
     differ = [
-        f"| {r.figure} | {r.package} | {r.ours[0]:.5f} | {r.theirs[0]:.5f} | {r.reason} |"
+        f"| {r.figure} | {r.package} | {r.ours[0]:.6f} | {r.theirs[0]:.6f} | {r.reason} |"
         for r in compared
         if r.reason
     ]
@@ -231,8 +231,8 @@ features and its logits are those of torch-fidelity's port to PyTorch, to 1e-5
 | `pytorch` | pytorch-fid | bilinear, pixels as areas, no antialiasing |
 | `clean` | clean-fid | Pillow's bicubic of each channel in float, antialiased |
 
-Figures of two of them do not compare, nor do those of two files of weights: the features' name,
-`inception-<digest>-<resizing>`, has both.
+clean-fid runs another export of the same graph. Figures of two resizings do not compare, nor do
+those of two files of weights: the features' name, `inception-<digest>-<resizing>`, has both.
 
 The weights are not part of gm_jax, and nothing downloads them by itself. They are a release of
 pytorch-fid (torch-fidelity releases the same file):
@@ -242,10 +242,17 @@ curl -LO https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/p
 export GM_JAX_INCEPTION=$PWD/pt_inception-2015-12-05-6726825d.pth
 ```
 
+```console
+$ gm-jax evaluate runs/digits/vae --features inception          # the resizing of TensorFlow 1
+$ gm-jax evaluate runs/digits/vae --features inception-clean
+```
+
+An image takes about five thousand million multiplications: for sets of thousands, take a GPU.
+
 The file is read without PyTorch and without running the pickle in it: what is not a tensor is
 refused. Its name holds the first digits of its SHA-256, which are checked; a `.safetensors` file
-with the same names and shapes will do too. No figure with these weights has been measured for this
-page: where it is written, they are not to be had.
+with the same names and shapes will do too. No figure here was measured with these weights: where
+this page was written, they were not to be had.
 """
 
 

@@ -1,4 +1,4 @@
-"""Files that torch.save wrote (tests/fixtures/inception/make_expected.py), and hostile ones."""
+"""Files that torch.save and safetensors wrote (tests/fixtures/inception), and hostile ones."""
 
 import io
 import os
@@ -10,6 +10,7 @@ import chex
 import numpy as np
 import pytest
 
+from gm_jax.evaluation.inception.safetensors_file import read_safetensors
 from gm_jax.evaluation.inception.torch_file import TorchFileError, read_torch_file
 
 FILES = ["small.pth", "small_before_1_6.pth"]  # a zip archive, and pickles one after the other
@@ -36,8 +37,7 @@ def zipped(fixtures):
     return (fixtures / FILES[0]).read_bytes()
 
 
-def test_tensors_are_read_whatever_their_type_and_strides(content):
-    read = read_torch_file(content)
+def assert_as_saved(read):
     expected = {
         "whole": WHOLE,
         "turned": WHOLE.transpose(2, 1, 0),
@@ -49,6 +49,14 @@ def test_tensors_are_read_whatever_their_type_and_strides(content):
     }
     chex.assert_trees_all_equal(read, expected)
     assert {n: v.dtype for n, v in read.items()} == {n: v.dtype for n, v in expected.items()}
+
+
+def test_tensors_are_read_whatever_their_type_and_strides(content):
+    assert_as_saved(read_torch_file(content))
+
+
+def test_so_are_those_that_safetensors_wrote(fixtures):
+    assert_as_saved(read_safetensors((fixtures / "small.safetensors").read_bytes()))
 
 
 def test_a_file_cut_short_anywhere_is_refused(content):
