@@ -59,6 +59,16 @@ def test_so_are_those_that_safetensors_wrote(fixtures):
     assert_as_saved(read_safetensors((fixtures / "small.safetensors").read_bytes()))
 
 
+def test_so_are_those_that_were_saved_from_a_gpu(zipped):
+    """Their storages are of torch.cuda, and their numbers lie in the file like any others."""
+
+    def from_gpu(data):
+        assert b"ctorch\nFloatStorage" in data
+        return data.replace(b"ctorch\nFloatStorage", b"ctorch.cuda\nFloatStorage")
+
+    assert_as_saved(read_torch_file(resaved(zipped, from_gpu)))
+
+
 def test_a_file_cut_short_anywhere_is_refused(content):
     for length in range(0, len(content), 7):
         with pytest.raises(TorchFileError):

@@ -163,7 +163,11 @@ class _Unpickler(pickle._Unpickler):
             ("collections", "OrderedDict"): Names,
             ("torch._utils", "_rebuild_tensor_v2"): tensor,
             ("torch._utils", "_rebuild_parameter"): parameter,
-            **{("torch", name): _StorageType(dtype) for name, dtype in _DTYPES.items()},
+            **{
+                (module, name): _StorageType(dtype)
+                for module in ("torch", "torch.cuda")
+                for name, dtype in _DTYPES.items()
+            },
         }
 
     def find_class(self, module: str, name: str) -> Any:
