@@ -116,7 +116,7 @@ def sample_quality(
             f"{LEAST_SAMPLES} or more: give a larger split"
         )
     train = reference(data.open("train", data_seed), features, _MOST_TRAINING)
-    asked = _labels(model, held, num, seed)
+    asked = asked_labels(model, held, num, seed)
     images = draw(model, state, "sample", num, seed, asked, watch=watch)
     drawn = features(images)
     figures = _distances(drawn, held.embedded, train.embedded, seed)
@@ -147,7 +147,8 @@ def check_num(num: int) -> None:
         )
 
 
-def _labels(model: Family, held: Reference, num: int, seed: int) -> np.ndarray | None:
+def asked_labels(model: Family, held: Reference, num: int, seed: int) -> np.ndarray | None:
+    """What a conditional family is asked for, int32 [num]: the images' labels; None of others."""
     if not model.conditional:
         return None
     assert held.labels is not None  # a conditional family learned from labels
