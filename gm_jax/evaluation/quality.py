@@ -15,7 +15,13 @@ from gm_jax.evaluation.figure import Figure
 from gm_jax.evaluation.measured import Measured
 from gm_jax.evaluation.reference import Reference, reference
 from gm_jax.evaluation.samples import label_figures, share
-from gm_jax.metrics.frechet import fid_infinity, frechet_distance, gaussian
+from gm_jax.metrics.frechet import (
+    Gaussian,
+    fid_infinity,
+    frechet_distance,
+    frechet_error,
+    gaussian,
+)
 from gm_jax.metrics.inception_score import inception_score
 from gm_jax.metrics.kernel_distance import kid
 from gm_jax.metrics.manifold import Share, density_coverage, precision_recall
@@ -161,14 +167,18 @@ def _distances(drawn: Embedded, held: Embedded, train: Embedded, seed: int) -> d
     floor = spread(train.features, num)
     endless = fid_infinity(drawn.features, beside, seed)
     kernel = kid(drawn.features[:_MOST_PAIRS], spread(held.features, _MOST_PAIRS))
-    fid = frechet_distance(gaussian(moments(drawn.features)), beside)
-    fid_floor = frechet_distance(gaussian(moments(floor)), beside)
     return {
-        "fid": Figure(fid, "estimate", num),
+        "fid": _fid(drawn.features, beside),
         "fid_infinity": Figure(endless.value, "estimate", num, endless.stderr),
-        "fid_floor": Figure(fid_floor, "estimate", len(floor)),
+        "fid_floor": _fid(floor, beside),
         "kid": Figure(kernel.value, "estimate", min(num, _MOST_PAIRS), kernel.stderr),
     }
+
+
+def _fid(features: np.ndarray, beside: Gaussian) -> Figure:
+    found = moments(features)
+    error = frechet_error(features, found, beside)
+    return Figure(frechet_distance(gaussian(found), beside), "estimate", len(features), error)
 
 
 def _manifold(drawn: np.ndarray, held: np.ndarray) -> dict[str, Figure]:
