@@ -409,6 +409,28 @@ CASES = {
         case(f"{V} --sharding.data 99", "sharding.data is 99, but there are"),
         case(f"{V} --sharding.data 3", "data.batch_size 128 does not divide by sharding.data 3"),
         case(f"{V} --training.monitor elbo", "training.monitor is elbo", "neg_elbo"),
+        case(
+            f"{V} --training.samples-for-metrics 20 --training.metrics-classifier runs/classifier "
+            "--training.monitor classes_covered",
+            "classes_covered, which is better when large, and training.monitor_mode is min",
+        ),
+        case(f"{V} --training.samples-for-metrics 5", "must be 0, or 10 or more, not 5"),
+        case(
+            f"{V} --training.metrics-classifier runs/classifier",
+            "metrics_classifier reads samples: give samples_for_metrics too",
+        ),
+        case(
+            f"{V} --training.samples-for-metrics 20 --training.metrics-classifier runs/no",
+            "training.metrics_classifier: there is no run runs/no",
+        ),
+        case(
+            f"{V} --training.samples-for-metrics 20 --training.eval-every 0",
+            "it needs training.eval_every above 0",
+        ),
+        case(
+            f"{A} --training.samples-for-metrics 20",
+            "Autoencoder can't sample",
+        ),
         case(f"{V} --data.train tran", "there is no split 'tran'", "train (1,497), test (300)"),
         case(f"{V} --data.train train[:0]", "train[:0]", "no "),
         case(f"{V} --data.test tset", "there is no split 'tset'"),

@@ -15,7 +15,13 @@ from gm_jax.evaluation.figure import Figure
 from gm_jax.evaluation.measured import Measured
 from gm_jax.evaluation.reference import Reference, reference
 from gm_jax.evaluation.samples import label_figures, share
-from gm_jax.metrics.frechet import fid_infinity, frechet_distance, gaussian
+from gm_jax.metrics.frechet import (
+    Gaussian,
+    fid_infinity,
+    frechet_distance,
+    frechet_error,
+    gaussian,
+)
 from gm_jax.metrics.inception_score import inception_score
 from gm_jax.metrics.kernel_distance import kid
 from gm_jax.metrics.manifold import Share, density_coverage, precision_recall
@@ -116,7 +122,7 @@ def sample_quality(
             f"{LEAST_SAMPLES} or more: give a larger split"
         )
     train = reference(data.open("train", data_seed), features, _MOST_TRAINING)
-    asked = _labels(model, held, num, seed)
+    asked = asked_labels(model, held, num, seed)
     images = draw(model, state, "sample", num, seed, asked, watch=watch)
     drawn = features(images)
     figures = _distances(drawn, held.embedded, train.embedded, seed)
@@ -147,7 +153,8 @@ def check_num(num: int) -> None:
         )
 
 
-def _labels(model: Family, held: Reference, num: int, seed: int) -> np.ndarray | None:
+def asked_labels(model: Family, held: Reference, num: int, seed: int) -> np.ndarray | None:
+    """What a conditional family is asked for, int32 [num]: the images' labels; None of others."""
     if not model.conditional:
         return None
     assert held.labels is not None  # a conditional family learned from labels
@@ -160,14 +167,18 @@ def _distances(drawn: Embedded, held: Embedded, train: Embedded, seed: int) -> d
     floor = spread(train.features, num)
     endless = fid_infinity(drawn.features, beside, seed)
     kernel = kid(drawn.features[:_MOST_PAIRS], spread(held.features, _MOST_PAIRS))
-    fid = frechet_distance(gaussian(moments(drawn.features)), beside)
-    fid_floor = frechet_distance(gaussian(moments(floor)), beside)
     return {
-        "fid": Figure(fid, "estimate", num),
+        "fid": _fid(drawn.features, beside),
         "fid_infinity": Figure(endless.value, "estimate", num, endless.stderr),
-        "fid_floor": Figure(fid_floor, "estimate", len(floor)),
+        "fid_floor": _fid(floor, beside),
         "kid": Figure(kernel.value, "estimate", min(num, _MOST_PAIRS), kernel.stderr),
     }
+
+
+def _fid(features: np.ndarray, beside: Gaussian) -> Figure:
+    found = moments(features)
+    error = frechet_error(features, found, beside)
+    return Figure(frechet_distance(gaussian(found), beside), "estimate", len(features), error)
 
 
 def _manifold(drawn: np.ndarray, held: np.ndarray) -> dict[str, Figure]:

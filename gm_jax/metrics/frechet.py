@@ -14,6 +14,8 @@ import numpy as np
 from gm_jax.metrics.features import FeatureError, checked
 from gm_jax.metrics.moments import Moments, moments
 
+_BLOCK = 1024  # samples that are float64 at a time
+
 
 class Gaussian(NamedTuple):
     """Mean and a factor of the covariance.
@@ -64,6 +66,32 @@ def fid(samples: np.ndarray, reference: np.ndarray) -> float:
       FeatureError: where they are not [N, D], fewer than two, not finite, or differ in D.
     """
     return frechet_distance(gaussian(moments(samples)), gaussian(moments(reference)))
+
+
+def frechet_error(samples: np.ndarray, of: Moments, reference: Gaussian) -> float:
+    """Standard error of d^2 over samples, to first order; the reference is taken as it is.
+
+    Each sample x moves the distance by its influence
+
+      2 (m - m_r)^T c + c^T (1 - T) c,   c = x - m,   T = F_r^T (F_r S F_r^T)^-1/2 F_r
+
+    about its mean; T carries the Gaussian of the samples to that of the reference.
+
+    Args:
+      samples: features [N, D].
+      of: their moments.
+      reference: what they are held against.
+    """
+    values, vectors = np.linalg.eigh(reference.factor @ of.covariance @ reference.factor.T)
+    kept = values > max(values[-1], 0.0) * len(values) * np.finfo(np.float64).eps
+    carry = values[kept] ** -0.25 * (reference.factor.T @ vectors[:, kept])  # [D, R]
+    total = Moments.empty(1)
+    for start in range(0, len(samples), _BLOCK):
+        c = np.asarray(samples[start : start + _BLOCK], np.float64) - of.mean
+        influence = 2.0 * c @ (of.mean - reference.mean)
+        influence += (c**2).sum(1) - ((c @ carry) ** 2).sum(1)
+        total = total.merge(moments(influence[:, None]))
+    return float(np.sqrt(total.covariance[0, 0] / len(samples)))
 
 
 class Extrapolated(NamedTuple):

@@ -60,6 +60,8 @@ _FORMS = {
     "mse": _Form("MSE "),
     "mae": _Form("MAE "),
     "ssim": _Form("SSIM ", decimals=3),
+    "fid": _Form("FID "),
+    "kid": _Form("KID "),
 }
 
 
@@ -85,11 +87,13 @@ def headline(figures: Mapping[str, Figure], levels: int | None) -> str | None:
 
 def spoken(name: str, value: float, error: float | None = None) -> str:
     """A figure with its unit, e.g. "1.051 ± 0.003 bits/dim"."""
-    form = _FORMS.get(name, _Form(f"{name.replace('_', ' ')} "))
+    plain, _, features = name.partition("@")
+    form = _FORMS.get(plain, _Form(f"{plain.replace('_', ' ')} "))
     decimals = _decimals(abs(value)) if form.decimals is None else form.decimals
     text = f"{form.factor * value:.{decimals}f}"
     behind = f" ± {form.factor * error:.{decimals}f}" if error else ""
-    return f"{form.before}{text}{behind}{form.after}"
+    where = f" in {features}" if features else ""
+    return f"{form.before}{text}{behind}{form.after}{where}"
 
 
 def _decimals(size: float) -> int:

@@ -5,7 +5,7 @@ import pytest
 import scipy.linalg
 
 from gm_jax.errors import UserError
-from gm_jax.metrics.frechet import fid, fid_infinity, frechet_distance, gaussian
+from gm_jax.metrics.frechet import fid, fid_infinity, frechet_distance, frechet_error, gaussian
 from gm_jax.metrics.moments import Moments, moments
 
 RNG = np.random.default_rng(0)
@@ -83,6 +83,27 @@ def test_infinitely_many_samples_are_nearer_than_those_there_are():
     assert 0 < endless.stderr < 0.1
     assert fid_infinity(x[:400], truth) == endless
     assert fid_infinity(x[:400], truth, seed=1) != endless
+
+
+@pytest.mark.parametrize("shift", [0.5, 0.0])
+def test_the_standard_error_is_that_of_repeated_draws(shift):
+    reference = of(np.full(4, shift), np.diag([1, 2, 3, 0.5]))
+    draws = [RNG.normal(size=(300, 4)) for _ in range(200)]
+    found = [frechet_distance(gaussian(moments(x)), reference) for x in draws]
+    told = [frechet_error(x, moments(x), reference) for x in draws]
+    np.testing.assert_allclose(np.mean(told), np.std(found), rtol=0.15)
+
+
+def test_the_influence_is_that_of_leaving_one_out():
+    x, reference = RNG.normal(size=(60, 3)), of([1, 0, 0], np.diag([2, 1, 1]))
+    left_out = [
+        frechet_distance(gaussian(moments(np.delete(x, i, 0))), reference) for i in range(60)
+    ]
+    jackknife = np.sqrt(59 * np.var(left_out))
+    np.testing.assert_allclose(frechet_error(x, moments(x), reference), jackknife, rtol=0.1)
+    line = np.outer(RNG.normal(size=60), [1, 1, 0])  # of rank 1, and so is the reference
+    flat = gaussian(moments(2 * line))
+    assert 0 < frechet_error(line, moments(line), flat) < np.inf
 
 
 def test_what_has_no_distance():
