@@ -24,7 +24,7 @@ from gm_jax.metrics.frechet import (
 )
 from gm_jax.metrics.inception_score import inception_score
 from gm_jax.metrics.kernel_distance import kid
-from gm_jax.metrics.manifold import Share, density_coverage, precision_recall
+from gm_jax.metrics.manifold import manifold
 from gm_jax.metrics.memorization import memorized, num_duplicates
 from gm_jax.metrics.moments import moments
 from gm_jax.metrics.neighbours import nearest
@@ -184,18 +184,8 @@ def _fid(features: np.ndarray, beside: Gaussian) -> Figure:
 def _manifold(drawn: np.ndarray, held: np.ndarray) -> dict[str, Figure]:
     num = min(len(drawn), len(held), _MOST_PAIRS)
     samples, images = drawn[:num], spread(held, num)
-    precision, recall = precision_recall(samples, images)
-    density, coverage = density_coverage(samples, images)
-
-    def figure(value: Share) -> Figure:
-        return Figure(value.value, "estimate", num, value.stderr)
-
-    return {
-        "precision": figure(precision),
-        "recall": figure(recall),
-        "density": figure(density),
-        "coverage": figure(coverage),
-    }
+    found = manifold(samples, images)._asdict()
+    return {name: Figure(v.value, "estimate", num, v.stderr) for name, v in found.items()}
 
 
 def _classes(
