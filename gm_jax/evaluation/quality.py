@@ -83,8 +83,8 @@ def sample_quality(
 ) -> SampleQuality:
     """Draws samples, and holds them against the images of a split.
 
-    A conditional family is asked for the labels of these images, again and again if there are more
-    samples than images, in an order of the seed: so classes have the data's shares.
+    A conditional family is asked for labels of training images, drawn by the seed: so classes have
+    the data's shares. (Those of the images themselves would make the two sets dependent.)
 
     Args:
       model: whose samples.
@@ -122,7 +122,7 @@ def sample_quality(
             f"{LEAST_SAMPLES} or more: give a larger split"
         )
     train = reference(data.open("train", data_seed), features, _MOST_TRAINING)
-    asked = asked_labels(model, held, num, seed)
+    asked = asked_labels(model, train.labels, num, seed)
     images = draw(model, state, "sample", num, seed, asked, watch=watch)
     drawn = features(images)
     figures = _distances(drawn, held.embedded, train.embedded, seed)
@@ -153,13 +153,14 @@ def check_num(num: int) -> None:
         )
 
 
-def asked_labels(model: Family, held: Reference, num: int, seed: int) -> np.ndarray | None:
-    """What a conditional family is asked for, int32 [num]: the images' labels; None of others."""
+def asked_labels(
+    model: Family, labels: np.ndarray | None, num: int, seed: int
+) -> np.ndarray | None:
+    """What a conditional family is asked for, int32 [num], drawn from labels; None of others."""
     if not model.conditional:
         return None
-    assert held.labels is not None  # a conditional family learned from labels
-    order = np.random.default_rng(seed).permutation(num)
-    return np.resize(held.labels, num)[order].astype(np.int32)
+    assert labels is not None  # a conditional family learned from labels
+    return np.random.default_rng(seed).choice(labels, num).astype(np.int32)
 
 
 def _distances(drawn: Embedded, held: Embedded, train: Embedded, seed: int) -> dict[str, Figure]:
