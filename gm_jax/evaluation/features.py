@@ -13,6 +13,7 @@ import numpy as np
 
 from gm_jax.data.spec import DataSpec
 from gm_jax.evaluation.samples import check_reader
+from gm_jax.functional.dtypes import full_precision
 from gm_jax.model import Classifies, Embeds, Family, TrainState, require
 
 _AT_ONCE = 500  # images
@@ -82,7 +83,8 @@ class ClassifierFeatures:
 
         def embed(state: TrainState, image: Any) -> tuple[Any, Any]:
             batch = {"image": image}
-            return model.embed(state, batch), jax.numpy.exp(model.classify(state, batch))
+            with full_precision():
+                return model.embed(state, batch), jax.numpy.exp(model.classify(state, batch))
 
         self.name = f"{name or 'classifier'}-{parameters_digest(state.eval_params)}"
         self._state, self._embed = state, jax.jit(embed)

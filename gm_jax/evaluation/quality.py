@@ -24,7 +24,7 @@ from gm_jax.metrics.frechet import (
 )
 from gm_jax.metrics.inception_score import inception_score
 from gm_jax.metrics.kernel_distance import kid
-from gm_jax.metrics.manifold import Share, density_coverage, precision_recall
+from gm_jax.metrics.manifold import manifold
 from gm_jax.metrics.memorization import memorized, num_duplicates
 from gm_jax.metrics.moments import moments
 from gm_jax.metrics.neighbours import nearest
@@ -83,8 +83,8 @@ def sample_quality(
 ) -> SampleQuality:
     """Draws samples, and holds them against the images of a split.
 
-    A conditional family is asked for the labels of these images, again and again if there are more
-    samples than images, in an order of the seed: so classes have the data's shares.
+    A conditional family is asked for labels of training images, drawn by the seed: so classes have
+    the data's shares. (Those of the images themselves would make the two sets dependent.)
 
     Args:
       model: whose samples.
@@ -122,7 +122,7 @@ def sample_quality(
             f"{LEAST_SAMPLES} or more: give a larger split"
         )
     train = reference(data.open("train", data_seed), features, _MOST_TRAINING)
-    asked = asked_labels(model, held, num, seed)
+    asked = asked_labels(model, train.labels, num, seed)
     images = draw(model, state, "sample", num, seed, asked, watch=watch)
     drawn = features(images)
     figures = _distances(drawn, held.embedded, train.embedded, seed)
@@ -153,13 +153,14 @@ def check_num(num: int) -> None:
         )
 
 
-def asked_labels(model: Family, held: Reference, num: int, seed: int) -> np.ndarray | None:
-    """What a conditional family is asked for, int32 [num]: the images' labels; None of others."""
+def asked_labels(
+    model: Family, labels: np.ndarray | None, num: int, seed: int
+) -> np.ndarray | None:
+    """What a conditional family is asked for, int32 [num], drawn from labels; None of others."""
     if not model.conditional:
         return None
-    assert held.labels is not None  # a conditional family learned from labels
-    order = np.random.default_rng(seed).permutation(num)
-    return np.resize(held.labels, num)[order].astype(np.int32)
+    assert labels is not None  # a conditional family learned from labels
+    return np.random.default_rng(seed).choice(labels, num).astype(np.int32)
 
 
 def _distances(drawn: Embedded, held: Embedded, train: Embedded, seed: int) -> dict[str, Figure]:
@@ -184,18 +185,8 @@ def _fid(features: np.ndarray, beside: Gaussian) -> Figure:
 def _manifold(drawn: np.ndarray, held: np.ndarray) -> dict[str, Figure]:
     num = min(len(drawn), len(held), _MOST_PAIRS)
     samples, images = drawn[:num], spread(held, num)
-    precision, recall = precision_recall(samples, images)
-    density, coverage = density_coverage(samples, images)
-
-    def figure(value: Share) -> Figure:
-        return Figure(value.value, "estimate", num, value.stderr)
-
-    return {
-        "precision": figure(precision),
-        "recall": figure(recall),
-        "density": figure(density),
-        "coverage": figure(coverage),
-    }
+    found = manifold(samples, images)._asdict()
+    return {name: Figure(v.value, "estimate", num, v.stderr) for name, v in found.items()}
 
 
 def _classes(

@@ -4,6 +4,8 @@ They need no classifier and no labels, and see shapes and strokes, but no meanin
 2020, arXiv:2002.09797, compare images of new domains in such).
 """
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -13,6 +15,7 @@ from gm_jax.data.spec import DataSpec
 from gm_jax.errors import UserError
 from gm_jax.evaluation.features import Embedded, in_batches, parameters_digest
 from gm_jax.functional.dequantization import to_symmetric
+from gm_jax.functional.dtypes import full_precision
 from gm_jax.rng import rngs_from_seed
 
 _WIDTHS = (16, 32, 64)
@@ -37,15 +40,20 @@ class RandomFeatures:
         if spec.continuous or spec.is_sequence:
             kind = "points" if spec.continuous else "sequences"
             raise UserError(f"random features are of images, and these data are {kind}")
-        net, self._num_levels = _Net(), spec.num_levels
+        net = _Net()
         one = jnp.zeros((1, *spec.shape))
         params = net.init(rngs_from_seed(seed).at("eval")("features"), one)
         self.name = f"random-{parameters_digest(params)}"
         self.dim = int(jax.eval_shape(net.apply, params, one).shape[1])
-        self._apply = jax.jit(lambda x: net.apply(params, to_symmetric(x, spec.num_levels)))
+
+        def embed(image: jax.Array) -> Any:
+            with full_precision():
+                return net.apply(params, to_symmetric(image, spec.num_levels))
+
+        self._embed = jax.jit(embed)
 
     def __call__(self, images: np.ndarray) -> Embedded:
-        return Embedded(in_batches(lambda part: (self._apply(part),), images)[0], None)
+        return Embedded(in_batches(lambda part: (self._embed(part),), images)[0], None)
 
 
 class _Net(nn.Module):

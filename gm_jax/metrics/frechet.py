@@ -128,9 +128,7 @@ def fid_infinity(
     rng = np.random.default_rng(seed)
     sizes = np.unique(np.linspace(len(samples) // 5, len(samples), points).astype(int))
     distances = [
-        frechet_distance(
-            gaussian(moments(samples[rng.choice(len(samples), size, replace=False)])), reference
-        )
+        _distance(moments(samples[rng.choice(len(samples), size, replace=False)]), reference)
         for size in sizes
     ]
     line = np.stack([np.ones(len(sizes)), 1.0 / sizes], 1)
@@ -139,3 +137,16 @@ def fid_infinity(
     noise = (rest**2).sum() / (len(sizes) - 2)
     spread = noise * np.linalg.inv(line.T @ line)[0, 0]
     return Extrapolated(float(found[0]), float(np.sqrt(spread)))
+
+
+def _distance(of: Moments, reference: Gaussian) -> float:
+    """d^2 by the eigenvalues of F_r S F_r^T: quicker, and exact to the root of rounding only."""
+    if of.mean.shape != reference.mean.shape:
+        raise FeatureError(
+            f"samples of {len(of.mean)} and images of {len(reference.mean)} dimensions have no "
+            "distance: give both the same features"
+        )
+    values = np.linalg.eigvalsh(reference.factor @ of.covariance @ reference.factor.T)
+    traces = np.trace(of.covariance) + (reference.factor**2).sum()
+    roots = np.sqrt(np.maximum(values, 0.0)).sum()
+    return float(((of.mean - reference.mean) ** 2).sum() + traces - 2.0 * roots)

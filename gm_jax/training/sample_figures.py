@@ -19,7 +19,7 @@ from gm_jax.training.folder import RunFolder
 from gm_jax.training.sharding import DataMesh
 from gm_jax.training.step import abstract_state
 
-_MOST_IMAGES = 5_000  # of the validation split
+_MOST_IMAGES = 5_000  # of a split
 
 
 class SampleFigures:
@@ -29,8 +29,13 @@ class SampleFigures:
       names: of the figures.
     """
 
-    def __init__(self, experiment: Experiment, valid: Split):
+    def __init__(self, experiment: Experiment, train: Split, valid: Split):
         """Computes features of the validation split, or finds them in the user's cache.
+
+        Args:
+          experiment: whose `training` says how many, and which classifier.
+          train: whose labels a conditional family is asked for.
+          valid: beside whose images the samples are held.
 
         Raises:
           UserError: the family can't sample, or the classifier can't be opened or read its images.
@@ -44,6 +49,7 @@ class SampleFigures:
             if training.metrics_classifier is None
             else _classifier(Path(training.metrics_classifier), valid)
         )
+        self._labels = train.example_batch(_MOST_IMAGES).get("label")
         self._valid = reference(valid, self._features, _MOST_IMAGES)
         read = ["classes_covered", *["label_agreement"] * self._model.conditional]
         self.names = ("kid", *(read if self._features.reads_labels else ()))
@@ -52,7 +58,7 @@ class SampleFigures:
         """Of a state: a function of the experiment's seed and the step alone."""
         step = int(state.step)
         seed = int(numpy_generator(self._seed, "eval", "samples", str(step)).integers(2**31))
-        asked = asked_labels(self._model, self._valid, self._num, seed)
+        asked = asked_labels(self._model, self._labels, self._num, seed)
         found = self._features(draw(self._model, state, "sample", self._num, seed, asked))
         figures = {"kid": kid(found.features, self._valid.embedded.features).value}
         if self._features.reads_labels:

@@ -57,6 +57,6 @@ def open_task(experiment: Experiment) -> Task:
     check_samples_for_metrics(experiment, valid)
     sample_figures = None
     if valid is not None and experiment.training.samples_for_metrics:
-        sample_figures = SampleFigures(experiment, valid)
+        sample_figures = SampleFigures(experiment, train, valid)
     check_experiment(experiment, train, valid, sample_figures.names if sample_figures else ())
     return Task(experiment, train, valid, mesh, sample_figures)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gm_jax.errors import UserError
-from gm_jax.metrics.manifold import density_coverage, precision_recall
+from gm_jax.metrics.manifold import density_coverage, manifold, precision_recall
 
 RNG = np.random.default_rng(0)
 
@@ -31,6 +31,7 @@ def test_equal_to_loops_in_blocks_of_any_size(block):
     density, coverage = density_coverage(samples, real, block=block)
     found = [f.value for f in (precision, recall, density, coverage)]
     np.testing.assert_allclose(found, by_loops(samples, real, 3, 5), rtol=1e-12)
+    assert manifold(samples, real, block=block) == (precision, recall, density, coverage)
     p = precision.value
     np.testing.assert_allclose(precision.stderr, np.sqrt(p * (1 - p) / 30))
 
