@@ -14,6 +14,7 @@ from gm_jax.printing import brief, html_table, text_table
 
 MAX_SEED = 2**63 - 1
 """jax.random.key takes no larger one."""
+_LEAST_SAMPLES = 10  # of which a figure says anything
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +37,11 @@ class Training(Config):
     """Whether the monitored figure is better when small or when large."""
     patience: int | None = None
     """Stop after this many validations in a row without a better figure (None: never)."""
+    samples_for_metrics: int = 0
+    """Samples drawn at each validation for its figures kid and, where a classifier reads them,
+    label_agreement and classes_covered (0: none)."""
+    metrics_classifier: str | None = None
+    """Folder of the run of that classifier, whose features kid is in (None: random features)."""
     keep_latest: int = 1
     """Latest checkpoints kept beside the best one; at least 2, to have one to go back to."""
     steps_per_dispatch: int | None = None
@@ -45,7 +51,18 @@ class Training(Config):
         check_positive(
             self, "num_steps", "log_every", "patience", "keep_latest", "steps_per_dispatch"
         )
-        check_not_negative(self, "eval_every", "checkpoint_every", "sample_every")
+        check_not_negative(
+            self, "eval_every", "checkpoint_every", "sample_every", "samples_for_metrics"
+        )
+        if 0 < self.samples_for_metrics < _LEAST_SAMPLES:
+            raise ConfigError(
+                f"Training.samples_for_metrics must be 0, or {_LEAST_SAMPLES} or more, "
+                f"not {self.samples_for_metrics}"
+            )
+        if self.metrics_classifier is not None and not self.samples_for_metrics:
+            raise ConfigError(
+                "Training.metrics_classifier reads samples: give samples_for_metrics too, e.g. 1000"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,6 +143,8 @@ class Experiment(Config):
             checkpoint_every=2,
             sample_every=2,
             patience=None,
+            samples_for_metrics=0,
+            metrics_classifier=None,
         )
         return dataclasses.replace(
             self,

@@ -223,6 +223,15 @@ class Classifies(Protocol):
 
 
 @runtime_checkable
+class Embeds(Protocol):
+    """Has features of images, in which sets of images are compared."""
+
+    def embed(self, state: TrainState, batch: Batch) -> Array:
+        """Features, float32 [B, D]."""
+        ...
+
+
+@runtime_checkable
 class HasLogProb(Protocol):
     """Can say (or bound from below) how probable an image is."""
 
@@ -295,6 +304,7 @@ _ABILITIES: dict[str, tuple[type, ...]] = {  # any of these protocols will do
     "log_prob": (HasLogProb,),
     "log_density": (HasDensity,),
     "classify": (Classifies,),
+    "embed": (Embeds,),
     "inpaint": (Inpaints,),
     "forecast": (Forecasts,),
     "translate": (Translates,),

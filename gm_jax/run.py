@@ -23,8 +23,11 @@ from gm_jax.data.split import Split
 from gm_jax.data.transforms import apply_random
 from gm_jax.drawing import chunk_size, draw, sample_rngs
 from gm_jax.errors import UserError
+from gm_jax.evaluation.features import ClassifierFeatures, Features
 from gm_jax.evaluation.figure import Figure
 from gm_jax.evaluation.forecasts import LeadTimes, evaluate_lead_times
+from gm_jax.evaluation.named_features import FeaturesName, named_features
+from gm_jax.evaluation.quality import SampleQuality, check_num, sample_quality
 from gm_jax.evaluation.samples import check_reader, evaluate_samples
 from gm_jax.experiment import Experiment
 from gm_jax.experiment_code import read_code
@@ -379,6 +382,63 @@ class Run:
         return evaluate_samples(
             self.model, self.state, classifier.model, classifier.state, num, seed
         )
+
+    def sample_quality(
+        self,
+        features: "Run | Features | FeaturesName" = "random",
+        num: int = 10_000,
+        seed: int = 0,
+        split: str = "test",
+        *,
+        show_progress: bool = False,
+    ) -> SampleQuality:
+        """Samples as a set beside the images of a split: FID, KID, precision, recall and others.
+
+        Args:
+          features: in which they are compared: a run that classifies images of the same data, any
+            `gm_jax.evaluation.features.Features`, "random" for those nobody trained, or
+            "inception" for those of FID (`gm_jax.evaluation.named_features.FeaturesName`).
+          num: samples.
+          seed: of the samples.
+          split: of the images.
+          show_progress: whether to show that of drawing them.
+
+        Returns:
+          As `gm_jax.evaluation.quality.sample_quality`.
+
+        Raises:
+          UserError: where the family cannot sample, the features are not for such images, or there
+            are too few samples or images.
+        """
+        require(self.model, self.spec, "sample")
+        check_num(num)
+        known = self._features(features)
+        with contextlib.ExitStack() as stack:
+            bar: Bar | None = None
+            if show_progress and num > chunk_size(self.spec):
+                bar = stack.enter_context(progress(num, 0, "samples", unit="image"))
+            return sample_quality(
+                self.model,
+                self.state,
+                known,
+                self.experiment.data,
+                num=num,
+                seed=seed,
+                split=split,
+                data_seed=self.experiment.seed,
+                watch=None if bar is None else lambda done: bar.advance(done, {}),
+            )
+
+    def _features(self, features: "Run | Features | FeaturesName") -> Features:
+        if isinstance(features, str):
+            return named_features(features, self.spec)
+        if not isinstance(features, Run):
+            return features
+        name = features.experiment.name
+        try:
+            return ClassifierFeatures(features.model, features.state, name, self.spec)
+        except UserError as error:
+            raise error.of(f"the classifier {features.folder}") from None
 
     def batch(self, num: int, split: str = "test") -> dict[str, np.ndarray]:
         """`num` examples spread over a split (all, if it has fewer), as they enter the model."""

@@ -134,6 +134,20 @@ def file(name, text="some text"):
     return write
 
 
+def inception(name, content=None):
+    """Names a file of Inception's weights, and writes it where it has any content."""
+
+    def write(folder, patch):
+        if name is None:
+            patch.delenv("GM_JAX_INCEPTION", raising=False)
+        else:
+            patch.setenv("GM_JAX_INCEPTION", name)
+        if content is not None:
+            (folder / name).write_bytes(content)
+
+    return write
+
+
 def images(*kinds):
     """Files 0.png, 1.jpg, ... in the folder mine, of these kinds: grey, cut, text or json."""
 
@@ -395,6 +409,28 @@ CASES = {
         case(f"{V} --sharding.data 99", "sharding.data is 99, but there are"),
         case(f"{V} --sharding.data 3", "data.batch_size 128 does not divide by sharding.data 3"),
         case(f"{V} --training.monitor elbo", "training.monitor is elbo", "neg_elbo"),
+        case(
+            f"{V} --training.samples-for-metrics 20 --training.metrics-classifier runs/classifier "
+            "--training.monitor classes_covered",
+            "classes_covered, which is better when large, and training.monitor_mode is min",
+        ),
+        case(f"{V} --training.samples-for-metrics 5", "must be 0, or 10 or more, not 5"),
+        case(
+            f"{V} --training.metrics-classifier runs/classifier",
+            "metrics_classifier reads samples: give samples_for_metrics too",
+        ),
+        case(
+            f"{V} --training.samples-for-metrics 20 --training.metrics-classifier runs/no",
+            "training.metrics_classifier: there is no run runs/no",
+        ),
+        case(
+            f"{V} --training.samples-for-metrics 20 --training.eval-every 0",
+            "it needs training.eval_every above 0",
+        ),
+        case(
+            f"{A} --training.samples-for-metrics 20",
+            "Autoencoder can't sample",
+        ),
         case(f"{V} --data.train tran", "there is no split 'tran'", "train (1,497), test (300)"),
         case(f"{V} --data.train train[:0]", "train[:0]", "no "),
         case(f"{V} --data.test tset", "there is no split 'tset'"),
@@ -589,6 +625,43 @@ CASES = {
         case("evaluate runs/vae --classifier runs/ae", "Autoencoder can't classify"),
         case("evaluate runs/vae --classifier runs/no", "there is no run runs/no"),
         case("evaluate runs/ae --classifier runs/classifier", "Autoencoder can't sample"),
+        case(
+            "evaluate runs/vae --features random --num-images 10",
+            "figures of sample quality need 50 or more samples, not 10",
+        ),
+        case("evaluate runs/vae --features runs/ae", "Autoencoder can't classify"),
+        case("evaluate runs/vae --features runs/no", "there is no run runs/no"),
+        case("evaluate runs/ae --features random", "Autoencoder can't sample"),
+        case(
+            "evaluate runs/vae --features random --split train[:20] --num-images 50",
+            "has 20 images, and samples are held against 50 or more",
+        ),
+        case(
+            "evaluate runs/vae --features inception",
+            "the weights of Inception-v3 are not named: fetch https://github.com/",
+            "set GM_JAX_INCEPTION to the file's path",
+            given=inception(None),
+            note="GM_JAX_INCEPTION is not set",
+        ),
+        case(
+            "evaluate runs/vae --features inception",
+            "no.pth, the weights of Inception-v3, is not there: fetch",
+            given=inception("no.pth"),
+            note="GM_JAX_INCEPTION is no.pth",
+        ),
+        case(
+            "evaluate runs/vae --features inception-clean",
+            "pt_inception-2015-12-05-6726825d.pth is damaged or cut short: its SHA-256 begins with",
+            given=inception("pt_inception-2015-12-05-6726825d.pth", b"cut"),
+            note="the weights are cut short",
+        ),
+        case(
+            "evaluate runs/vae --features inception",
+            "w.pth can't be read as weights (damaged or no file of torch.save): fetch",
+            given=inception("w.pth", b"some text"),
+            note="w.pth holds text",
+        ),
+        case("evaluate runs/ddpm --features inception", "and these data are points"),
         case("sample runs/classifier", "Classifier can't sample"),
         case(
             "evaluate runs/vae --classifier runs/classifier --num-images 0",

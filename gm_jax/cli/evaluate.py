@@ -14,6 +14,10 @@ from gm_jax.strict_json import to_json
 if TYPE_CHECKING:
     from gm_jax.evaluation.figure import Figure
     from gm_jax.evaluation.forecasts import LeadTimes
+    from gm_jax.evaluation.quality import SampleQuality
+    from gm_jax.run import Run
+
+_READ, _HELD = 1_000, 10_000  # samples that a classifier reads, and that are held against a split
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,8 +36,11 @@ class Evaluate(Command):
     """Effort of the estimate of log p(x), e.g. K of IWAE-K; 0 leaves it out."""
     classifier: Path | None = None
     """Folder of a classifier's run, to read the labels of samples with."""
-    num_images: int = 1000
-    """How many samples the classifier reads."""
+    features: str | None = None
+    """Hold samples against the split, in features of this classifier's run, "random" ones, or
+    "inception" (docs/metrics_agreement.md)."""
+    num_images: int | None = None
+    """Samples that are drawn (default: 1,000 for --classifier, 10,000 for --features)."""
     json: bool = False
     """Print one JSON object instead of a table."""
 
@@ -47,17 +54,21 @@ class Evaluate(Command):
         num_samples = self.num_samples
         if num_samples is not None and not 0 <= num_samples < 2**31:
             raise UserError(f"--num-samples must be 0 to {2**31 - 1}, not {num_samples}")
+        if self.num_images is not None and self.num_images < 1:
+            raise UserError(f"--num-images must be at least 1, not {self.num_images}")
         read: dict[str, Figure] = {}
         if self.classifier is not None:
-            if self.num_images < 1:
-                raise UserError(f"--num-images must be at least 1, not {self.num_images}")
-            read = run.evaluate_samples(opened(self.classifier), self.num_images)
+            read = run.evaluate_samples(opened(self.classifier), self.num_images or _READ)
+        quality = None if self.features is None else self._quality(run, self.features)
         figures = run.evaluate(self.split, num_samples, show_progress=not self.json)
         lead_times = None
         if can(run.model, run.spec, "forecast"):
             lead_times = run.evaluate_lead_times(self.split)
         if self.json:
             plain: dict[str, Any] = {n: dataclasses.asdict(f) for n, f in (figures | read).items()}
+            if quality is not None:
+                self._keep(run, quality)
+                plain["quality"] = dataclasses.asdict(quality.measured)
             if lead_times is not None:
                 plain["lead_times"] = lead_times.plain()
             told = {"run": str(self.run), "step": run.step, "split": self.split, **plain}
@@ -67,11 +78,43 @@ class Evaluate(Command):
         show_figures(self.split, figures)
         if read:
             show_figures("samples", read)
+        if quality is not None:
+            show_quality(quality)
+            say("pictures", str(self._keep(run, quality)))
         if lead_times is not None:
             stem = f"lead_times_{in_a_name(self.split)}"
             name = name_of(stem, self.asked_for("step"), run.step)
             show_lead_times(lead_times, run.folder / name)
         return 0
+
+    def _quality(self, run: "Run", name: str) -> "SampleQuality":
+        """Samples beside the split, in features of a name or of a classifier's run."""
+        from gm_jax.cli.asked import opened
+        from gm_jax.evaluation.named_features import is_features_name
+
+        features: Any = name if is_features_name(name) else opened(Path(name))
+        num = _HELD if self.num_images is None else self.num_images
+        return run.sample_quality(features, num, split=self.split, show_progress=not self.json)
+
+    def _keep(self, run: "Run", quality: "SampleQuality") -> Path:
+        """Figures go to the run's folder, beside those of other features; so does the picture."""
+        from gm_jax.cli.output import in_a_name, name_of, save_grid
+        from gm_jax.evaluation.measured import keep_measured
+        from gm_jax.training.folder import RunFolder
+
+        keep_measured(run.folder, quality.measured)
+        stem = f"nearest_{in_a_name(quality.measured.features)}"
+        name = name_of(stem, self.asked_for("step"), run.step)
+        out = RunFolder(run.folder).samples / name
+        save_grid(out, quality.picture(run.spec.num_levels))
+        return out
+
+
+def show_quality(quality: "SampleQuality") -> None:
+    """A table under a heading that says in which features the figures are."""
+    measured = quality.measured
+    say("samples", f"{measured.num:,} beside {measured.split}, in features {measured.features}")
+    show_figures("", measured.figures)
 
 
 def show_lead_times(result: "LeadTimes", out: Path) -> None:

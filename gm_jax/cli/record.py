@@ -25,7 +25,8 @@ class Record(Command):
     run: tyro.conf.Positional[Path]
     """Folder of the run."""
     classifier: Path | None = None
-    """Folder of a classifier's run, to read the labels of samples with."""
+    """Folder of a classifier's run, to read the labels of samples with, and to hold as many as can
+    be drawn in a minute against the test split."""
     experiment: str | None = None
     """File of the experiment, where it is not found by the run's name."""
     check: bool = False

@@ -44,13 +44,19 @@ def evaluate_samples(
     asked = np.arange(num, dtype=np.int32) % classes
     images = draw(model, state, "sample", num, seed, asked if model.conditional else None)
     read = read_labels(reader, reader_state, images)
+    return label_figures(asked if model.conditional else None, read, classes)
+
+
+def label_figures(asked: np.ndarray | None, read: np.ndarray, classes: int) -> dict[str, Figure]:
+    """What labels [N] that were read from samples say, beside those asked for, if any were."""
     coverage = class_coverage(read, classes)
-    figures = {}
-    if model.conditional:
+    num, figures = len(read), {}
+    if asked is not None:
         counts = confusion(asked, read, classes)
-        figures["label_agreement"] = _share(np.trace(counts), num)
-        for label, row in enumerate(counts[:num]):
-            figures[f"label_agreement/{label}"] = _share(row[label], row.sum())
+        figures["label_agreement"] = share(np.trace(counts), num)
+        for label, row in enumerate(counts):
+            if row.any():
+                figures[f"label_agreement/{label}"] = share(row[label], row.sum())
     figures["classes_covered"] = Figure(coverage.classes_held, "estimate", num)
     figures["class_kl"] = Figure(coverage.kl_to_uniform, "estimate", num, coverage.kl_stderr)
     return figures
@@ -90,9 +96,10 @@ def check_reader(reader: Family, known: DataSpec, spec: DataSpec) -> None:
         )
 
 
-def _share(count: int, total: int) -> Figure:
-    share = float(count / total)
-    return Figure(share, "estimate", int(total), math.sqrt(share * (1 - share) / total))
+def share(count: int, total: int) -> Figure:
+    """A share of examples, with its binomial standard error."""
+    part = float(count / total)
+    return Figure(part, "estimate", int(total), math.sqrt(part * (1 - part) / total))
 
 
 def _describe(spec: DataSpec) -> str:

@@ -66,7 +66,7 @@ def ssim(
     if window_size is None:
         window_size = 2 * int(3.5 * sigma + 0.5) + 1 if window == "gaussian" else 7
     window_size = _fitting(window_size, prediction.shape[1:3], shrink_window)
-    weights = _gaussian(window_size, sigma) if window == "gaussian" else _uniform(window_size)
+    weights = gaussian_window(window_size, sigma) if window == "gaussian" else _uniform(window_size)
     num_pixels = window_size**2
     cov_scale = num_pixels / max(num_pixels - 1, 1) if use_sample_covariance else 1.0
     return _mean_similarity(prediction, target, data_range, weights, cov_scale)
@@ -88,7 +88,8 @@ def _fitting(window_size: int, image_size: tuple[int, ...], shrink: bool) -> int
     )
 
 
-def _gaussian(size: int, sigma: float) -> tuple[float, ...]:
+def gaussian_window(size: int, sigma: float) -> tuple[float, ...]:
+    """Weights of a window along one axis, with the sum 1."""
     offsets = np.arange(size) - size // 2
     weights = np.exp(-0.5 * (offsets / sigma) ** 2)
     return tuple((weights / weights.sum()).tolist())
@@ -103,6 +104,25 @@ def _mean_similarity(
     x: Array, y: Array, data_range: Array, weights: tuple[float, ...], cov_scale: float
 ) -> Array:
     """The formula above: [B, H, W, C] twice -> [B]."""
+    above, below = similarity_terms(x, y, data_range, weights, cov_scale)
+    return (above[0] * above[1] / (below[0] * below[1])).mean((1, 2, 3))
+
+
+def similarity_terms(
+    x: Array, y: Array, data_range: Array | float, weights: tuple[float, ...], cov_scale: float
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """What stands above and below the line of luminance, and of contrast and structure.
+
+    Args:
+      x: [B, H, W, C].
+      y: the same shape.
+      data_range: as for `ssim`.
+      weights: of the window, along each axis.
+      cov_scale: factor of variances and covariances.
+
+    Returns:
+      (luminance, structure) above the line, and below it, each [B, H', W', C].
+    """
     zero = jnp.zeros(x.shape, jnp.float32)
     moments = _Moments(x.astype(jnp.float32), y.astype(jnp.float32), zero, zero, zero)
     for axis in (2, 1):
@@ -110,9 +130,8 @@ def _mean_similarity(
     mu_x, mu_y = moments.mean_x, moments.mean_y  # [B, H', W', C]
     var_x, var_y, cov = (cov_scale * v for v in (moments.var_x, moments.var_y, moments.cov))
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
-    similarity = (2 * mu_x * mu_y + c1) * (2 * cov + c2)
-    similarity /= (mu_x**2 + mu_y**2 + c1) * (var_x + var_y + c2)
-    return similarity.mean((1, 2, 3))
+    above = (2 * mu_x * mu_y + c1, 2 * cov + c2)
+    return above, (mu_x**2 + mu_y**2 + c1, var_x + var_y + c2)
 
 
 class _Moments(NamedTuple):

@@ -3,7 +3,8 @@
   loss = -E[(1 - s) log p(y|x) + s mean_k log p(k|x)]     nats
 
 with s the label smoothing, 0 by default. It reads the labels of generated images
-(`gm-jax evaluate RUN --classifier CLASSIFIER_RUN`).
+(`gm-jax evaluate RUN --classifier CLASSIFIER_RUN`), and its hidden layer gives the features in
+which sets of images are compared (`--features CLASSIFIER_RUN`).
 """
 
 import dataclasses
@@ -102,22 +103,31 @@ class Classifier(Family):
         logits = self._net(state.spec).apply({"params": state.eval_params}, x, train=False)
         return jax.nn.log_softmax(logits)
 
+    def embed(self, state: TrainState, batch: Batch) -> Array:
+        """What the hidden layer says of each image, after its ReLU: float32 [B, dense]."""
+        x = to_symmetric(batch["image"], state.spec.num_levels)
+        return self._net(state.spec).apply(
+            {"params": state.eval_params}, x, train=False, hidden=True
+        )
+
     def _net(self, spec: DataSpec) -> Any:
         return ClassifierNet(self, spec.num_classes or 1)
 
 
 class ClassifierNet(nn.Module):
-    """(x [B, H, W, C], train) -> logits [B, K]."""
+    """(x [B, H, W, C], train) -> logits [B, K]; or, where `hidden`, the hidden layer [B, dense]."""
 
     config: Classifier
     num_classes: int
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, train: bool, hidden: bool = False) -> jax.Array:
         config = self.config
         for width in config.features:
             x = nn.relu(Conv(width, (config.kernel_size, config.kernel_size))(x))
             x = nn.max_pool(x, (2, 2), (2, 2), padding="SAME")
         x = nn.relu(nn.Dense(config.dense)(x.reshape(x.shape[0], -1)))
+        if hidden:
+            return x
         x = nn.Dropout(config.dropout, deterministic=not train)(x)
         return nn.Dense(self.num_classes)(x)

@@ -16,6 +16,8 @@ _NOT_OF_THE_RECIPE = (
     "data.device_budget_mib",
     "data.num_threads",
     "training.keep_latest",
+    "training.metrics_classifier",
+    "training.samples_for_metrics",
     "training.steps_per_dispatch",
 )
 

@@ -17,6 +17,15 @@ LABELS = {
     "reconstruction": "reconstruction (nats)",
     "kl": "KL (nats)",
     "psnr": "PSNR (dB)",
+    "fid": "FID",
+    "fid_infinity": "FID∞",
+    "fid_floor": "FID of training images",
+    "kid": "KID",
+    "precision": "precision",
+    "recall": "recall",
+    "density": "density",
+    "coverage": "coverage",
+    "inception_score": "inception score",
 }
 """Figures in the order they are shown in; others come last, under their own names."""
 
@@ -51,6 +60,8 @@ _FORMS = {
     "mse": _Form("MSE "),
     "mae": _Form("MAE "),
     "ssim": _Form("SSIM ", decimals=3),
+    "fid": _Form("FID "),
+    "kid": _Form("KID "),
 }
 
 
@@ -76,11 +87,13 @@ def headline(figures: Mapping[str, Figure], levels: int | None) -> str | None:
 
 def spoken(name: str, value: float, error: float | None = None) -> str:
     """A figure with its unit, e.g. "1.051 ± 0.003 bits/dim"."""
-    form = _FORMS.get(name, _Form(f"{name.replace('_', ' ')} "))
+    plain, _, features = name.partition("@")
+    form = _FORMS.get(plain, _Form(f"{plain.replace('_', ' ')} "))
     decimals = _decimals(abs(value)) if form.decimals is None else form.decimals
     text = f"{form.factor * value:.{decimals}f}"
     behind = f" ± {form.factor * error:.{decimals}f}" if error else ""
-    return f"{form.before}{text}{behind}{form.after}"
+    where = f" in {features}" if features else ""
+    return f"{form.before}{text}{behind}{form.after}{where}"
 
 
 def _decimals(size: float) -> int:

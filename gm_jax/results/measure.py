@@ -2,6 +2,7 @@
 
 import datetime
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 from gm_jax.data.sets.toy import GaussianModes
 from gm_jax.errors import UserError
 from gm_jax.evaluation.figure import Figure
+from gm_jax.evaluation.quality import LEAST_SAMPLES
 from gm_jax.experiment import Experiment
 from gm_jax.experiment_file import Recipe, load, resolve
 from gm_jax.experiment_json import load_json
@@ -18,14 +20,19 @@ from gm_jax.metrics.modes import mode_coverage
 from gm_jax.model import can, kind_of
 from gm_jax.results.digest import digest, overrides
 from gm_jax.results.record import Record
+from gm_jax.results.samples_table import FLOOR, IN_FEATURES, SHOWN
 from gm_jax.run import Run, open_run
 from gm_jax.training.checkpoint import Checkpoints
 from gm_jax.training.folder import RunFolder
 from gm_jax.training.patience import Patience
 from gm_jax.training.provenance import parts_of
 from gm_jax.training.records import read_records, spent
+from gm_jax.training.sharding import on_accelerator
 
 _READ = 5_000  # samples that a classifier reads
+_HELD = (10_000, 5_000, 2_000, 1_000, 500)  # samples held against the test split
+_DRAWING_SECONDS = 60.0
+_PROBE = 50  # samples whose drawing is timed
 _POINTS = 2_500  # as VEEGAN counts them
 
 
@@ -189,8 +196,34 @@ def _figures_of_samples(run: Run, classifier: Path | None) -> dict[str, Figure]:
         }
     if classifier is None:
         return {}
-    read = run.evaluate_samples(open_run(classifier), _READ)
-    return {name: figure for name, figure in read.items() if "/" not in name}
+    reader = open_run(classifier)
+    read = run.evaluate_samples(reader, _READ)
+    plain = {name: figure for name, figure in read.items() if "/" not in name}
+    return plain | _sample_quality(run, reader)
+
+
+def _sample_quality(run: Run, reader: Run) -> dict[str, Figure]:
+    """Figures of as many samples as can be drawn in a minute, with the features in their names."""
+    if not can(reader.model, reader.spec, "embed"):
+        return {}
+    if run.experiment.data.open("test").num_examples < LEAST_SAMPLES:
+        return {}
+    num = _affordable(run)
+    if num is None:
+        return {}
+    measured = run.sample_quality(reader, num).measured
+    names = (*SHOWN, FLOOR)
+    return {f"{n}{IN_FEATURES}{measured.features}": measured.figures[n] for n in names}
+
+
+def _affordable(run: Run) -> int | None:
+    """How many samples take a minute or less, of CPU time where that is what draws; or None."""
+    clock = time.monotonic if on_accelerator() else time.process_time
+    run.sample(_PROBE)  # compiles
+    start = clock()
+    run.sample(_PROBE)
+    most = _DRAWING_SECONDS * _PROBE / max(clock() - start, 1e-9)
+    return next((num for num in _HELD if num <= most), None)
 
 
 def _lead_times(run: Run) -> dict[str, Any] | None:

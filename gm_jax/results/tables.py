@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from gm_jax.experiment_file import ExperimentFile
 from gm_jax.results.headline import headline, in_order, spoken
+from gm_jax.results.markdown import table
 from gm_jax.results.record import Record
+from gm_jax.results.samples_table import IN_FEATURES, samples_tables
 
 _MOST_OTHERS = 4  # figures beside the headline
 _COLUMNS = 3  # of the gallery
@@ -60,6 +62,7 @@ def results_tables(recorded: Iterable[Recorded]) -> str:
     """All records, by data."""
     parts = []
     for data, group in groupby(_with_records(recorded), lambda r: group_of(r.file.name)):
+        some = list(group)
         rows = [
             [
                 f"`{name}`",
@@ -70,11 +73,12 @@ def results_tables(recorded: Iterable[Recorded]) -> str:
                 "–" if records[0].peak_mib is None else f"{records[0].peak_mib:,}",
                 f"{records[0].date}, {(records[0].commit or records[0].versions['gm_jax'])[:9]}",
             ]
-            for one in group
+            for one in some
             for name, records in by_recipe(one.records)
         ]
         heads = ["recipe", "figure", "also", "steps", "core-minutes", "MiB", "date, commit"]
-        parts.append(f"### {data}\n\n{_table(heads, rows)}")
+        tables = samples_tables(records[0] for one in some for _, records in by_recipe(one.records))
+        parts.append("\n\n".join([f"### {data}", table(heads, rows), *tables]))
     forecasts = [
         _lead_times(r) for one in _with_records(recorded) for r in one.records if r.lead_times
     ]
@@ -98,7 +102,7 @@ def readme_table(recorded: Iterable[Recorded]) -> str:
         for name, records in by_recipe(one.records)
         if name == one.file.name
     ]
-    return _table(["experiment", "what", "test figure", "core-minutes"], rows)
+    return table(["experiment", "what", "test figure", "core-minutes"], rows)
 
 
 def gallery(recorded: Iterable[Recorded]) -> str:
@@ -115,7 +119,7 @@ def gallery(recorded: Iterable[Recorded]) -> str:
             if record.picture
         ]
         rows = [cells[i : i + _COLUMNS] for i in range(0, len(cells), _COLUMNS)]
-        tables = [_table([head for head, _ in row], [[cell for _, cell in row]]) for row in rows]
+        tables = [table([head for head, _ in row], [[cell for _, cell in row]]) for row in rows]
         if tables:
             parts.append(f"## {data}\n\n" + "\n\n".join(tables))
     return "\n\n".join(parts)
@@ -144,7 +148,12 @@ def _with_records(recorded: Iterable[Recorded]) -> list[Recorded]:
 
 def _others(record: Record) -> str:
     stands = headline(record.figures, record.levels)
-    names = [n for n in in_order(record.figures) if n not in (stands, "loss") and "_t" not in n]
+    left_out = (stands, "loss")
+    names = [
+        name
+        for name in in_order(record.figures)
+        if name not in left_out and "_t" not in name and IN_FEATURES not in name
+    ]
     return "; ".join(
         spoken(n, record.figures[n].value, record.figures[n].stderr) for n in names[:_MOST_OTHERS]
     )
@@ -168,7 +177,7 @@ def _lead_times(record: Record) -> str:
         [method, *(_row(lead_times[method].get(name, [])) for name in _BY_FRAME)]
         for method in methods
     ]
-    return _table(heads, rows)
+    return table(heads, rows)
 
 
 def _row(values: Sequence[float | None]) -> str:
@@ -183,8 +192,3 @@ def _machines(records: Iterable[Record]) -> str:
         counts[on] = counts.get(on, 0) + 1
     listed = (f"- {on}: {num} record{'s' if num > 1 else ''}" for on, num in counts.items())
     return "Measured on\n\n" + "\n".join(listed) if counts else "No records yet."
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

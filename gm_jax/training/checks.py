@@ -1,5 +1,7 @@
 """Whether an experiment can be trained at all: looked at before anything is computed."""
 
+from collections.abc import Sequence
+
 import jax
 
 from gm_jax.data.spec import DataSpec
@@ -8,16 +10,19 @@ from gm_jax.errors import UserError
 from gm_jax.experiment import Experiment
 from gm_jax.model import Translates
 from gm_jax.rng import Rngs
-from gm_jax.training.patience import monitor_name
+from gm_jax.training.patience import better_when_large, monitor_name
 
 
-def check_experiment(experiment: Experiment, train: Split, valid: Split | None) -> None:
+def check_experiment(
+    experiment: Experiment, train: Split, valid: Split | None, further: Sequence[str] = ()
+) -> None:
     """Looks whether model, data and training fit each other.
 
     Args:
       experiment: to be trained.
       train: the split to learn from.
       valid: the validation split, where there is one.
+      further: names of validation figures beside the model's own.
 
     Raises:
       UserError: where they do not.
@@ -26,7 +31,7 @@ def check_experiment(experiment: Experiment, train: Split, valid: Split | None) 
     check_sequences(experiment, train.spec)
     experiment.model.check_batch(experiment.data.batch_size)
     if valid is not None and experiment.training.eval_every:
-        check_monitor(experiment, valid)
+        check_monitor(experiment, valid, further)
 
 
 def check_points(experiment: Experiment, spec: DataSpec) -> None:
@@ -63,11 +68,27 @@ def check_sequences(experiment: Experiment, spec: DataSpec) -> None:
     )
 
 
-def check_monitor(experiment: Experiment, split: Split) -> None:
-    """Looks whether the model reports the monitored figure, without computing any.
+def check_samples_for_metrics(experiment: Experiment, valid: Split | None) -> None:
+    """Looks whether there are validations at which samples could be looked at.
 
     Raises:
-      UserError: where it does not, naming those it reports.
+      UserError: where samples are wanted, and there are none.
+    """
+    training = experiment.training
+    if training.samples_for_metrics and (valid is None or not training.eval_every):
+        missing = "a validation split" if valid is None else "training.eval_every above 0"
+        raise UserError(
+            f"training.samples_for_metrics is {training.samples_for_metrics}, but figures of "
+            f"samples join those of a validation: it needs {missing}"
+        )
+
+
+def check_monitor(experiment: Experiment, split: Split, further: Sequence[str] = ()) -> None:
+    """Looks whether the monitored figure is reported, without computing any, and its direction.
+
+    Raises:
+      UserError: where it is not, naming those that are; or where it is better when large, and is
+        monitored as if it were better when small.
     """
     model, name = experiment.model, monitor_name(experiment)
     figures = jax.eval_shape(
@@ -75,7 +96,14 @@ def check_monitor(experiment: Experiment, split: Split) -> None:
         jax.random.key(0),
         split.example_batch(1),
     )
-    if name not in figures:
+    if name not in {*figures, *further}:
         raise UserError(
-            f"training.monitor is {name}, but the model reports {', '.join(sorted(figures))}"
+            f"training.monitor is {name}, but the model reports "
+            f"{', '.join(sorted({*figures, *further}))}"
+        )
+    if better_when_large(name) and experiment.training.monitor_mode == "min":
+        raise UserError(
+            f"training.monitor is {name}, which is better when large, and training.monitor_mode is "
+            "min: give max",
+            "--training.monitor-mode max",
         )

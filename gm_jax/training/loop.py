@@ -155,10 +155,13 @@ class _Loop:
 
     def _validate(self, step: int, state: TrainState) -> float:
         assert self.task.valid is not None
-        figures = self.evaluator.figures(state, self.task.valid)
-        self._record(step, "valid", {name: f.value for name, f in figures.items()})
+        found = self.evaluator.figures(state, self.task.valid)
+        figures = {name: f.value for name, f in found.items()}
+        if self.task.sample_figures is not None:
+            figures |= self.task.sample_figures(state)
+        self._record(step, "valid", figures)
         name = monitor_name(self.task.experiment)
-        monitored = figures[name].value
+        monitored = figures[name]
         if not math.isfinite(monitored):
             raise self._non_finite(step, {f"validation {name}": monitored})
         self.headline[f"valid {name}"] = monitored

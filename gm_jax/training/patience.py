@@ -1,13 +1,21 @@
 """The figure that a run is watched by, and when to stop because it gets no better."""
 
+import re
 from typing import Any
 
 from gm_jax.experiment import Experiment
+
+_BETTER_WHEN_LARGE = ("accuracy", "classes_covered", "label_agreement", "psnr", "ssim")
 
 
 def monitor_name(experiment: Experiment) -> str:
     """The validation figure that picks the best checkpoint: the experiment's, or the model's."""
     return experiment.training.monitor or experiment.model.monitor
+
+
+def better_when_large(name: str) -> bool:
+    """Whether a figure of this name surely is; `training.monitor_mode` says how it is taken."""
+    return re.sub(r"_t\d+$", "", name) in _BETTER_WHEN_LARGE  # ssim_t1: of the first frame
 
 
 class Patience:

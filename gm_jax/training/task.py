@@ -7,7 +7,8 @@ import jax
 from gm_jax.data.split import Split
 from gm_jax.experiment import Experiment
 from gm_jax.training.checkpoint import Checkpoints, Saved
-from gm_jax.training.checks import check_experiment
+from gm_jax.training.checks import check_experiment, check_samples_for_metrics
+from gm_jax.training.sample_figures import SampleFigures
 from gm_jax.training.sharding import DataMesh
 from gm_jax.training.step import abstract_state, init_state
 
@@ -21,12 +22,14 @@ class Task:
       train: the split to learn from.
       valid: the validation split, where there is one.
       mesh: of the devices that share a batch.
+      sample_figures: of a state, at each validation; None where none are wanted.
     """
 
     experiment: Experiment
     train: Split
     valid: Split | None
     mesh: DataMesh
+    sample_figures: SampleFigures | None = None
 
     def start(self, checkpoints: Checkpoints) -> Saved:
         """What to go on from: the last checkpoint that can be read, or a fresh state.
@@ -51,5 +54,9 @@ def open_task(experiment: Experiment) -> Task:
     train = data.open("train", seed)
     valid = None if data.valid is None else data.open("valid", seed)
     mesh = DataMesh(data.batch_size, experiment.sharding.data)
-    check_experiment(experiment, train, valid)
-    return Task(experiment, train, valid, mesh)
+    check_samples_for_metrics(experiment, valid)
+    sample_figures = None
+    if valid is not None and experiment.training.samples_for_metrics:
+        sample_figures = SampleFigures(experiment, train, valid)
+    check_experiment(experiment, train, valid, sample_figures.names if sample_figures else ())
+    return Task(experiment, train, valid, mesh, sample_figures)

@@ -267,6 +267,6 @@ def test_large_splits_are_decoded_once(no_data, monkeypatch):
     for path in kept:
         path.write_bytes(path.read_bytes()[:1000])  # damaged: read anew
     assert [reads(), reads()] == [5000, 0]
-    monkeypatch.setattr("gm_jax.data.store.decoded.is_writable", lambda folder: False)
+    monkeypatch.setattr("gm_jax.data.store.kept.is_writable", lambda folder: False)
     Counting.fingerprint = "another"
     assert [reads(), reads()] == [5000, 5000]

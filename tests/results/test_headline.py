@@ -26,6 +26,8 @@ MSE = Figure(0.0024, "error", 500, 0.0001)
         ({"neg_elbo": SURROGATE, "mse": MSE}, 256, "neg_elbo"),
         ({"loss": MSE, "mse": MSE, "ssim": SHARE}, 256, "mse"),
         ({"generator_loss": SURROGATE}, 256, None),
+        ({"fid@a-1": MSE, "precision@a-1": SHARE, "loss": SURROGATE}, 256, "loss"),
+        ({"fid@a-1": MSE, "bits_per_dim": BITS}, 256, "bits_per_dim"),
     ],
 )
 def test_the_tightest_figure_stands_for_all(figures, levels, name):
@@ -41,6 +43,7 @@ def test_the_tightest_figure_stands_for_all(figures, levels, name):
         ("mse", 0.0023695, 0.00011, "MSE 0.00237 ± 0.00011"),
         ("psnr", 28.327, 0.15, "PSNR 28.3 ± 0.1 dB"),
         ("cross_entropy", 0.0262, 0.0118, "cross entropy 0.0262 ± 0.0118"),
+        ("fid@mnist/classifier-1a2b", 3.21, None, "FID 3.21 in mnist/classifier-1a2b"),
         ("classes_covered", 10.0, 0.0, "10 classes covered"),
     ],
 )

@@ -10,6 +10,8 @@ import gm_jax
 from gm_jax import cli
 from gm_jax.cli.closing import record_figures
 from gm_jax.errors import UserError
+from gm_jax.experiment import Experiment, Training
+from gm_jax.models.classifier import Classifier
 from gm_jax.results.digest import digest
 from gm_jax.results.measure import is_finished, measure
 from gm_jax.results.record import keep, read_recorded
@@ -199,3 +201,24 @@ def test_a_file_that_lies_elsewhere_is_named(checkout, file, tmp_path):
     assert "`some/tiny`" not in (checkout / "docs" / "results.md").read_text()
     with pytest.raises(UserError, match="a run of some/tiny, not of digits/vae"):
         measure(checkout / RUN, "digits/vae")
+
+
+def test_samples_are_held_against_the_test_split(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("gm_jax.results.measure._HELD", (100_000_000, 55))
+    monkeypatch.setattr("gm_jax.results.measure._READ", 20)
+    monkeypatch.setattr("gm_jax.results.measure._PROBE", 4)
+    data = gm_jax.load("some/tiny").data
+    model = Classifier(features=(4,), dense=8)
+    training = Training(num_steps=1, sample_every=0)
+    reader = gm_jax.fit(Experiment(data, model, training, name="some/reader"), tmp_path / "reader")
+    record = measure(run, classifier=reader.folder)[1]
+    (features,) = {n.partition("@")[2] for n in record.figures if "@" in n}
+    assert features.startswith("some/reader-")
+    names = {n.partition("@")[0] for n in record.figures if "@" in n}
+    assert names == {"fid", "fid_floor", "kid", "precision", "recall", "density", "coverage"}
+    assert record.figures[f"fid@{features}"].n == 55  # the first number takes more than a minute
+    assert "classes_covered" in record.figures
+    monkeypatch.setattr("gm_jax.results.measure._HELD", (100_000_000,))
+    record = measure(run, classifier=reader.folder)[1]
+    assert not any("@" in name for name in record.figures)

@@ -67,6 +67,25 @@ def test_forecasts_stand_beside_baselines(file, record):
     assert "| persistence | 1.0010 / – |" in table
 
 
+def test_samples_in_different_features_never_share_a_column(file, record):
+    def held(value, features):
+        names = ("fid", "fid_floor", "kid", "precision", "recall", "density", "coverage")
+        return {f"{n}@{features}": Figure(value, "estimate", 5000, 0.01) for n in names}
+
+    bits = {"bits_per_dim": Figure(2.0, "bound", 60, 0.01)}
+    one = record(figures={**bits, **held(3.5, "some/classifier-11111111")})
+    other = record("some/tiny:paper", figures={**bits, **held(7.25, "some/classifier-22222222")})
+    text = results_tables([Recorded(file, [one, other, record("some/tiny:none")])])
+    first, second = text.split("In features `some/classifier-11111111`:")[1].split("In features `")
+    assert "| `some/tiny` | 3.50 ± 0.01 |" in first
+    assert "| 5,000 |" in first
+    assert "7.25" not in first
+    assert "| `some/tiny:paper` | 7.25 ± 0.01 |" in second
+    assert "some/tiny:none" not in first + second.partition("Measured on")[0]
+    row = next(line for line in text.splitlines() if line.startswith("| `some/tiny` | 2.000"))
+    assert "classifier" not in row  # the long tail has tables of its own
+
+
 def test_no_records_make_no_tables(file):
     empty = [Recorded(file, [])]
     assert results_tables(empty) == "No records yet."

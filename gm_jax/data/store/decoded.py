@@ -1,14 +1,10 @@
 """Keeps the decoded arrays of a split, so that 60,000 PNG files are decoded once, not every run."""
 
-import contextlib
-import hashlib
-import zipfile
 from collections.abc import Callable
 
 import numpy as np
 
-from gm_jax.data.store.places import cache_dir, is_writable
-from gm_jax.whole_file import replacing
+from gm_jax.data.store.kept import kept
 
 _FORMAT = 1  # goes up when a transform or a decoder of ours gives other bits than before
 
@@ -25,16 +21,4 @@ def decoded(key: object, read: Callable[[], dict[str, np.ndarray]]) -> dict[str,
     """
     import PIL
 
-    digest = hashlib.sha1(repr((_FORMAT, PIL.__version__, key)).encode()).hexdigest()
-    folder = cache_dir() / "decoded"
-    path = folder / f"{digest}.npz"
-    try:
-        with path.open("rb") as file, np.load(file) as arrays:
-            return dict(arrays)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        pass  # not there yet, or damaged
-    arrays = read()
-    if is_writable(folder):
-        with contextlib.suppress(OSError), replacing(path) as aside:
-            np.savez(aside, **arrays)  # type: ignore[arg-type]
-    return arrays
+    return kept("decoded", (_FORMAT, PIL.__version__, key), read)
