@@ -14,6 +14,7 @@ import gm_jax
 from gm_jax import cli
 from gm_jax.data import Data, Digits, Quantize
 from gm_jax.errors import UserError
+from gm_jax.evaluation.samples import label_figures
 from gm_jax.experiment import Experiment, Training
 from gm_jax.model import Family, create_state
 from gm_jax.models.autoencoder import Autoencoder
@@ -102,6 +103,13 @@ def test_agreement_and_coverage(reader, tmp_path):
     assert figures["label_agreement/3"].value == 0
     assert figures["label_agreement/4"].value == 1
     assert figures["classes_covered"].value == 9
+
+
+def test_how_surely_samples_are_read():
+    probabilities = np.array([[0.95, 0.05], [0.9, 0.1], [0.5, 0.5], [0.02, 0.98]])
+    sure = label_figures(None, probabilities)["read_surely"]
+    assert (sure.value, sure.n) == (0.5, 4)
+    np.testing.assert_allclose(sure.stderr, 0.25)
 
 
 def test_unconditional_samples_are_only_counted(reader, tmp_path):

@@ -104,7 +104,8 @@ def sample_quality(
       kid: of all pairs (10,000 images a side at most);
       precision, recall, density, coverage: of equally many samples and images;
       inception_score: where the features know classes;
-      label_agreement, label_agreement/K (of conditional families), classes_covered, class_kl:
+      label_agreement, label_agreement/K (of conditional families), read_surely, classes_covered,
+      class_kl:
       where these classes are those of the data;
       memorization, memorization_floor: share of samples, and of the split's images, that are taken
       for copies of a training image;
@@ -192,11 +193,11 @@ def _manifold(drawn: np.ndarray, held: np.ndarray) -> dict[str, Figure]:
 def _classes(
     features: Features, probabilities: np.ndarray, asked: np.ndarray | None
 ) -> dict[str, Figure]:
-    num, classes = probabilities.shape
+    num = len(probabilities)
     score = inception_score(probabilities)
     figures = {"inception_score": Figure(score.value, "estimate", num, score.stderr)}
     if features.reads_labels:
-        figures |= label_figures(asked, probabilities.argmax(1), classes)
+        figures |= label_figures(asked, probabilities)
     return figures
 
 

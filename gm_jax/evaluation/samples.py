@@ -12,6 +12,7 @@ from gm_jax.metrics.labels import class_coverage, confusion
 from gm_jax.model import Family, TrainState, can, compiled
 
 _AT_ONCE = 500  # images
+_SURE = 0.9
 
 
 def evaluate_samples(
@@ -33,9 +34,9 @@ def evaluate_samples(
       seed: of the samples.
 
     Returns:
-      "classes_covered" (of at least 1 % of the samples) and "class_kl" (nats, from equal shares);
-      for a conditional model also "label_agreement" (the share read as the label asked for) and
-      "label_agreement/K" for each class.
+      "read_surely" (the share read with a probability above 0.9), "classes_covered" (of at least
+      1 % of the samples) and "class_kl" (nats, from equal shares); for a conditional model also
+      "label_agreement" (the share read as the label asked for) and "label_agreement/K" of each.
 
     Raises:
       UserError: where the model cannot sample, or `num` is less than 1.
@@ -43,32 +44,33 @@ def evaluate_samples(
     classes = reader_state.spec.num_classes or 1
     asked = np.arange(num, dtype=np.int32) % classes
     images = draw(model, state, "sample", num, seed, asked if model.conditional else None)
-    read = read_labels(reader, reader_state, images)
-    return label_figures(asked if model.conditional else None, read, classes)
+    probabilities = read_probabilities(reader, reader_state, images)
+    return label_figures(asked if model.conditional else None, probabilities)
 
 
-def label_figures(asked: np.ndarray | None, read: np.ndarray, classes: int) -> dict[str, Figure]:
-    """What labels [N] that were read from samples say, beside those asked for, if any were."""
+def label_figures(asked: np.ndarray | None, probabilities: np.ndarray) -> dict[str, Figure]:
+    """What p(y|x) [N, K] of samples says, beside the labels [N] asked for, if any were."""
+    num, classes = probabilities.shape
+    read = probabilities.argmax(1)
     coverage = class_coverage(read, classes)
-    num, figures = len(read), {}
+    figures = {}
     if asked is not None:
         counts = confusion(asked, read, classes)
         figures["label_agreement"] = share(np.trace(counts), num)
         for label, row in enumerate(counts):
             if row.any():
                 figures[f"label_agreement/{label}"] = share(row[label], row.sum())
+    figures["read_surely"] = share(int((probabilities.max(1) > _SURE).sum()), num)
     figures["classes_covered"] = Figure(coverage.classes_held, "estimate", num)
     figures["class_kl"] = Figure(coverage.kl_to_uniform, "estimate", num, coverage.kl_stderr)
     return figures
 
 
-def read_labels(reader: Family, state: TrainState, images: np.ndarray) -> np.ndarray:
-    """The most probable label of each image [N, H, W, C]: int64 [N]."""
+def read_probabilities(reader: Family, state: TrainState, images: np.ndarray) -> np.ndarray:
+    """p(y|x) of images [N, H, W, C]: float32 [N, K]."""
     classify = compiled(reader, "classify")
     parts = [images[i : i + _AT_ONCE] for i in range(0, len(images), _AT_ONCE)]
-    return np.concatenate(
-        [np.asarray(classify(state, {"image": part}).argmax(-1)) for part in parts]
-    )
+    return np.concatenate([np.exp(np.asarray(classify(state, {"image": part}))) for part in parts])
 
 
 def check_reader(reader: Family, known: DataSpec, spec: DataSpec) -> None:

@@ -31,7 +31,7 @@ LABELS = {
 
 _BITS = ("neg_log_prob_bits_per_dim", "bits_per_dim")
 _NATS = ("neg_log_prob", "neg_elbo")
-_READ = ("label_agreement", "good_share")
+_READ = ("label_agreement", "good_share", "read_surely")
 _OTHERS = ("error", "mse", "classes_covered", "loss")
 
 
@@ -53,6 +53,7 @@ _FORMS = {
     "kl": _Form("KL ", " nats", 2),
     "label_agreement": _Form("", " % labels read right", 1, 100),
     "good_share": _Form("", " % good samples", 1, 100),
+    "read_surely": _Form("", " % read surely", 1, 100),
     "error": _Form("", " % read wrongly", 1, 100),
     "classes_covered": _Form("", " classes covered", 0),
     "modes_held": _Form("", " modes held", 0),

@@ -5,7 +5,14 @@ from typing import Any
 
 from gm_jax.experiment import Experiment
 
-_BETTER_WHEN_LARGE = ("accuracy", "classes_covered", "label_agreement", "psnr", "ssim")
+_BETTER_WHEN_LARGE = (
+    "accuracy",
+    "classes_covered",
+    "label_agreement",
+    "psnr",
+    "read_surely",
+    "ssim",
+)
 
 
 def monitor_name(experiment: Experiment) -> str:

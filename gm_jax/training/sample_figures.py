@@ -51,7 +51,7 @@ class SampleFigures:
         )
         self._labels = train.example_batch(_MOST_IMAGES).get("label")
         self._valid = reference(valid, self._features, _MOST_IMAGES)
-        read = ["classes_covered", *["label_agreement"] * self._model.conditional]
+        read = ["classes_covered", "read_surely", *["label_agreement"] * self._model.conditional]
         self.names = ("kid", *(read if self._features.reads_labels else ()))
 
     def __call__(self, state: TrainState) -> dict[str, float]:
@@ -63,8 +63,7 @@ class SampleFigures:
         figures = {"kid": kid(found.features, self._valid.embedded.features).value}
         if self._features.reads_labels:
             assert found.probabilities is not None
-            read = found.probabilities.argmax(1)
-            told = label_figures(asked, read, found.probabilities.shape[1])
+            told = label_figures(asked, found.probabilities)
             figures |= {name: told[name].value for name in self.names if name in told}
         return {name: float(figures[name]) for name in self.names}
 
