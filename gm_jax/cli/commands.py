@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from gm_jax.cli.animate import Animate
 from gm_jax.cli.command import Command
+from gm_jax.cli.compare import Compare
 from gm_jax.cli.data import Data
 from gm_jax.cli.encode import Encode
 from gm_jax.cli.evaluate import Evaluate
@@ -33,6 +34,7 @@ COMMANDS: dict[str, type[Command]] = {
     "animate": Animate,
     "encode": Encode,
     "runs": Runs,
+    "compare": Compare,
     "record": Record,
     "results": Results,
     "list": List,
