@@ -9,7 +9,7 @@ import pytest
 import gm_jax
 from gm_jax import cli
 from gm_jax.cli.sweeps.grid import short_names, split_typed, split_value
-from gm_jax.cli.sweeps.outcome import is_done
+from gm_jax.cli.sweeps.outcome import DONE, Outcome, is_done, tell
 from gm_jax.cli.sweeps.processes import Processes
 from gm_jax.cli.train import Train
 from gm_jax.errors import UserError
@@ -39,9 +39,10 @@ def closing_table(out):
     """Rows of the last table: its cells, and which failed."""
     lines = out.splitlines()
     (first,) = [i for i, line in enumerate(lines) if re.match(r"sweep .* core-min ", line)]
-    ends = [i for i, line in enumerate(lines) if line.startswith("failed ")] or [len(lines)]
+    last = next((i for i, line in enumerate(lines) if line.startswith("next ")), len(lines))
+    ends = [i for i, line in enumerate(lines) if line.startswith("failed ")] or [last]
     rows = [re.split(r" {2,}", line[10:]) for line in lines[first : ends[0]]]
-    return rows, lines[ends[0] :]
+    return rows, lines[ends[0] : last]
 
 
 @pytest.mark.slow
@@ -70,6 +71,13 @@ def test_a_grid_with_a_failure_and_again(tmp_path, monkeypatch, capsys):
     # With another number of steps it is another training.
     assert [is_done(t) for t in planned(*typed)] == [False, True]
     assert [is_done(t) for t in planned(*typed, "--training.num-steps", "3")] == [False, False]
+
+
+def test_a_sweep_ends_with_a_page_of_what_was_trained(capsys):
+    trials = planned("digits/ae", "--sweep", "seed=1,2,3", "--run", "r s/x")
+    assert tell(trials, [DONE, Outcome(2, "no"), DONE]) == 2
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "next      gm-jax report 'r s/x-seed-1' 'r s/x-seed-3'"
 
 
 def test_values_that_are_lists():

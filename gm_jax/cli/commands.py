@@ -16,6 +16,7 @@ from gm_jax.cli.interpolate import Interpolate
 from gm_jax.cli.list import List
 from gm_jax.cli.reconstruct import Reconstruct
 from gm_jax.cli.record import Record
+from gm_jax.cli.report_page import Report
 from gm_jax.cli.results import Results
 from gm_jax.cli.runs import Runs
 from gm_jax.cli.sample import Sample
@@ -35,6 +36,7 @@ COMMANDS: dict[str, type[Command]] = {
     "encode": Encode,
     "runs": Runs,
     "compare": Compare,
+    "report": Report,
     "record": Record,
     "results": Results,
     "list": List,

@@ -141,7 +141,11 @@ def _closing(comparison: "Comparison", split: str, typed: Sequence[Path]) -> lis
     figures = f"figures   of {split} · ± standard error over {over} · – not measured"
     runs = [entry for entry in entries if entry.folder is not None]
     commands = [f"gm-jax train {e.name} --run {e.folder}" for e in runs if not e.finished][:1]
-    commands += [f"gm-jax evaluate {e.folder} --help" for e in runs if _lacks_quality(e)][:1]
+    commands += [
+        f"gm-jax evaluate {e.folder} --features {_features(e.folder)}"
+        for e in runs
+        if e.folder is not None and _lacks_quality(e)
+    ][:1]
     if typed:
         commands.append(f"gm-jax report {' '.join(map(str, typed))}")
     return [figures, *(["next      " + "   ".join(commands)] if commands else [])]
@@ -151,3 +155,9 @@ def _lacks_quality(entry: "Entry") -> bool:
     """Whether nothing is known of the quality of a run's samples, though it draws."""
     measured = any(name.startswith("fid@") for name in entry.figures)
     return entry.finished and not measured and entry.family not in _DRAW_NOTHING
+
+
+def _features(folder: Path) -> str:
+    """The classifier beside a run, in whose features its samples can be compared; or random."""
+    classifier = folder.parent / "classifier"
+    return str(classifier) if (classifier / "experiment.json").is_file() else "random"

@@ -34,9 +34,12 @@ _OF_SAMPLES = {
     "recall": "recall",
     "density": "density",
     "coverage": "coverage",
+    "inception_score": "inception score",
+    "label_agreement": "labels read right",
 }
+"""Shown unless others are asked for; the rest only if it is."""
 _MORE_IS_BETTER = (
-    *("psnr", "ssim", "precision", "recall", "density", "coverage", SPEED),
+    *("psnr", "ssim", "precision", "recall", "density", "coverage", "inception_score", SPEED),
     *("good_share", "modes_held", "label_agreement", "classes_covered"),
 )
 _MOST_SETTINGS = 3  # in the name of a row
@@ -292,13 +295,14 @@ def _sorted(rows: Sequence[Row], column: Column) -> list[Row]:
 
 
 def _chosen(columns: Sequence[Column], rows: Sequence[Row], only: Sequence[str]) -> list[Column]:
-    """The columns of some patterns; without any, those in which something stands.
+    """The columns of some patterns; without any, the usual ones in which something stands.
 
     Raises:
       UserError: for a pattern that fits none.
     """
     if not only:
-        return [c for c in columns if any(c.key in row.cells for row in rows)]
+        usual = [c for c in columns if "@" not in c.key or c.name in _OF_SAMPLES]
+        return [c for c in usual if any(c.key in row.cells for row in rows)]
     for pattern in only:
         if not any(_fits(c, pattern) for c in columns):
             keys = ", ".join(c.key for c in columns)
