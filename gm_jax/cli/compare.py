@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from gm_jax.results.entry import Entry
 
 _WIDE = 200  # columns, where no terminal breaks lines
-_DRAW_NOTHING = ("Autoencoder", "Classifier", "ConvLSTM", "UNetAttention")
 _FORMATS = {".md": "markdown", ".csv": "csv", ".json": "json"}
 
 
@@ -40,8 +39,8 @@ class Compare(Command):
     """Columns to show, by pattern (default: all that have a figure)."""
     speed: bool = False
     """Measure, too, how many images a second each run draws on this machine."""
-    format: Literal["table", "markdown", "csv", "json"] | None = None
-    """Default: what the ending of --out says, else a table."""
+    format: Literal["auto", "table", "markdown", "csv", "json"] = "auto"
+    """auto: what the ending of --out says, else a table."""
     out: Path | None = None
     """File to write to (default: print)."""
 
@@ -57,7 +56,8 @@ class Compare(Command):
             check_out(self.out)
         entries = self._entries()
         comparison = compare(entries, self.sort, self.only)
-        form = self.format or (_FORMATS.get(self.out.suffix) if self.out else None) or "table"
+        by_ending = _FORMATS.get(self.out.suffix, "table") if self.out else "table"
+        form = by_ending if self.format == "auto" else self.format
         text = _written(comparison, form, None if self.out is None else _WIDE)
         if self.out is None:
             print(text, end="")
@@ -154,7 +154,7 @@ def _closing(comparison: "Comparison", split: str, typed: Sequence[Path]) -> lis
 def _lacks_quality(entry: "Entry") -> bool:
     """Whether nothing is known of the quality of a run's samples, though it draws."""
     measured = any(name.startswith("fid@") for name in entry.figures)
-    return entry.finished and not measured and entry.family not in _DRAW_NOTHING
+    return entry.finished and not measured and entry.draws
 
 
 def _features(folder: Path) -> str:

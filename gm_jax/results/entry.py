@@ -9,6 +9,8 @@ from gm_jax.errors import UserError
 from gm_jax.evaluation.figure import Figure
 from gm_jax.results.settings import Settings
 
+_DRAW_NOTHING = ("Autoencoder", "Classifier", "ConvLSTM", "UNetAttention")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Entry:
@@ -47,6 +49,11 @@ class Entry:
     folder: Path | None = None
 
     @property
+    def draws(self) -> bool:
+        """Whether its family draws images of its own, so that their quality can be measured."""
+        return self.family not in _DRAW_NOTHING
+
+    @property
     def where(self) -> str:
         """What a message calls it."""
         return self.name if self.folder is None else str(self.folder)
@@ -65,5 +72,5 @@ def check_same_data(entries: Sequence[Entry]) -> None:
             if ours != theirs:
                 raise UserError(
                     f"{first.where} and {other.where} can't stand in one table: {path} is {ours} "
-                    f"there and {theirs} here; compare runs of the same data"
+                    f"and {theirs}; compare runs of the same data"
                 )

@@ -96,7 +96,7 @@ def test_a_run_that_has_not_begun(make_run):
 
 
 def test_pictures_over_the_steps(make_run):
-    text, page = page_of(make_run(pictures=(500, 1000, 1500)))
+    _, page = page_of(make_run(pictures=(500, 1000, 1500)))
     (slider,) = page.all("input", type="range")
     assert (slider["max"], slider["value"], slider["data-slides"]) == ("2", "2", "samples")
     slides = page.data["runs"][0]["slides"]

@@ -123,8 +123,8 @@ def test_figures_in_other_features_or_of_other_counts_never_share_a_column():
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ({"levels": 256}, "levels is 17 there and 256 here"),
-        ({"levels": 17, "data.test": "test[:9]"}, "data.test is none there and test"),
+        ({"levels": 256}, "levels is 17 and 256"),
+        ({"levels": 17, "data.test": "test[:9]"}, "data.test is none and test"),
     ],
 )
 def test_other_data_are_refused(data, words):
