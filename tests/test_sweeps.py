@@ -39,7 +39,7 @@ def closing_table(out):
     """Rows of the last table: its cells, and which failed."""
     lines = out.splitlines()
     (first,) = [i for i, line in enumerate(lines) if re.match(r"sweep .* core-min ", line)]
-    last = next((i for i, line in enumerate(lines) if line.startswith("next ")), len(lines))
+    (last,) = [i for i, line in enumerate(lines) if line.startswith("next      gm-jax report")]
     ends = [i for i, line in enumerate(lines) if line.startswith("failed ")] or [last]
     rows = [re.split(r" {2,}", line[10:]) for line in lines[first : ends[0]]]
     return rows, lines[ends[0] : last]
@@ -54,11 +54,11 @@ def test_a_grid_with_a_failure_and_again(tmp_path, monkeypatch, capsys):
     names = [f"ae-latent-dim-2-learning-rate-{rate}" for rate in ("1e30", "1e-3")]
     assert sorted(p.name for p in Path("runs/digits").iterdir()) == sorted(names)
     rows, failed = closing_table(told.out)
-    assert rows[0] == ["latent-dim", "learning-rate", "loss", "core-min", "run"]
+    assert rows[0] == ["latent-dim", "learning-rate", "mse", "core-min", "run"]
     assert [row[2] == "failed" for row in rows[1:]] == [True, False]
     assert [row[-1] for row in rows[1:]] == [f"runs/digits/{name}" for name in names]
     last = json.loads((Path(rows[2][-1]) / "metrics.jsonl").read_text().splitlines()[-1])
-    assert rows[2][2] == f"{last['loss']:.4f} ± {last['stderr']['loss']:.4f}"
+    assert rows[2][2] == f"{last['mse']:.4f} ± {last['stderr']['mse']:.4f}"
     (failure,) = failed
     assert "runs/digits/ae-latent-dim-2-learning-rate-1e30: step 2 gave" in failure
     assert told.err.count("error: step 2 gave") == 1

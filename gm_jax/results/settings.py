@@ -13,6 +13,8 @@ NOT_OF_THE_RECIPE = (
     "data.device_budget_mib",
     "data.num_threads",
     "training.keep_latest",
+    "training.metrics_classifier",
+    "training.samples_for_metrics",
     "training.steps_per_dispatch",
 )
 """How an experiment is called, how often it is repeated, and what is a matter of the machine."""

@@ -18,7 +18,10 @@ _MOST_OTHERS = 4  # figures beside the headline
 _COLUMNS = 3  # of the gallery
 _README = ("digits", "mnist", "storms")  # what a newcomer trains first
 _COMPARED = ("digits", "mnist12")
-_NOT_COMPARED = ("steps", "examples", "error", "mse", "psnr", "ssim", "images_per_second")
+_NOT_COMPARED = (
+    *("steps", "examples", "error", "mse", "psnr", "ssim", "images_per_second"),
+    *("density", "coverage", "inception_score", "classes_covered"),
+)
 _BY_FRAME = ("mse", "ssim")
 
 

@@ -90,8 +90,15 @@ def table(trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def headline(trial: Trial, figures: dict[str, Any]) -> str:
-    """The figure that trainings are compared by: bits/dim where there are any."""
+    """The figure that trainings are compared by: what the experiment names, or the foremost."""
+    from gm_jax.evaluation.foremost import foremost
+    from gm_jax.training.folder import RunFolder
     from gm_jax.training.patience import monitor_name
+    from gm_jax.training.summary import levels_of
 
-    wanted = "bits_per_dim", monitor_name(trial.training.experiment)
-    return next((name for name in wanted if name in figures), wanted[-1])
+    experiment = trial.training.experiment
+    named = experiment.training.monitor
+    if named in figures:
+        return named
+    levels = levels_of(RunFolder(trial.folder).record())
+    return foremost(figures, levels, figures.get("kinds")) or monitor_name(experiment)
