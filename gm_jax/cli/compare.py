@@ -100,11 +100,12 @@ class Compare(Command):
 
 
 def _written(comparison: "Comparison", form: str, width: int | None) -> str:
-    from gm_jax.results.written import cells, heads, markdown_table, to_csv, to_json_text
+    from gm_jax.results.written import cells, heads, markdown_table, notes, to_csv, to_json_text
 
     match form:
         case "markdown":
-            return markdown_table(heads(comparison), cells(comparison)) + "\n"
+            table = markdown_table(heads(comparison), cells(comparison))
+            return "\n\n".join([table, *notes(comparison)]) + "\n"
         case "csv":
             return to_csv(comparison)
         case "json":
@@ -136,6 +137,8 @@ def _table(heads: list[str], rows: list[list[str]], width: int | None) -> str:
 
 def _closing(comparison: "Comparison", split: str, typed: Sequence[Path]) -> list[str]:
     """What the signs mean, and the commands that measure what is missing."""
+    from gm_jax.results.written import notes
+
     entries = [entry for row in comparison.rows for entry in row.entries]
     over = "seeds, or over examples of one" if len(entries) > len(comparison.rows) else "examples"
     figures = f"figures   of {split} · ± standard error over {over} · – not measured"
@@ -148,7 +151,8 @@ def _closing(comparison: "Comparison", split: str, typed: Sequence[Path]) -> lis
     ][:1]
     if typed:
         commands.append(f"gm-jax report {' '.join(map(str, typed))}")
-    return [figures, *(["next      " + "   ".join(commands)] if commands else [])]
+    told = [f"          {note}" for note in notes(comparison)]
+    return [figures, *told, *(["next      " + "   ".join(commands)] if commands else [])]
 
 
 def _lacks_quality(entry: "Entry") -> bool:

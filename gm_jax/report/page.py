@@ -13,7 +13,7 @@ from gm_jax.results.comparison import Comparison, best_of, compare
 from gm_jax.results.entry import Entry
 from gm_jax.results.from_runs import read_experiment
 from gm_jax.results.settings import differing
-from gm_jax.results.written import NONE, label, spoken
+from gm_jax.results.written import NONE, heads, label, notes, spoken
 from gm_jax.strict_json import finite
 from gm_jax.training.records import METRICS, read_records, spent
 
@@ -163,7 +163,6 @@ def _data_name(entry: Entry) -> str:
 
 def _comparison_table(comparison: Comparison, colors: Mapping[str, int]) -> str:
     best = {c.key: best_of(comparison, c) for c in comparison.columns}
-    heads = ["run", "family", *(c.title for c in comparison.columns)]
     rows = []
     for row in comparison.rows:
         swatches = "".join(_swatch(colors[entry.where]) for entry in row.entries)
@@ -175,7 +174,8 @@ def _comparison_table(comparison: Comparison, colors: Mapping[str, int]) -> str:
             mark = ' class="best"' if is_best else ""
             cells.append(f"<td{mark}>{escape(spoken(cell, column, row))}</td>")
         rows.append("".join(cells))
-    return _table(heads, rows)
+    told = "".join(f'<p class="faint">{escape(note)}</p>' for note in notes(comparison))
+    return _table(heads(comparison), rows) + told
 
 
 def _pictures(number: int, run: Reported) -> str:

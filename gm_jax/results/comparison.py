@@ -32,9 +32,6 @@ _OF_SAMPLES = {
     "kid": "KID",
     "precision": "precision",
     "recall": "recall",
-    "density": "density",
-    "coverage": "coverage",
-    "inception_score": "inception score",
     "label_agreement": "labels read right",
 }
 """Shown unless others are asked for; the rest only if it is."""
@@ -71,11 +68,13 @@ class Column:
       key: by which it is asked for: bits_per_dim, or fid@FEATURES:N.
       title: above it.
       get: the figure or number of an entry; None where it has none.
+      about: what the title leaves out: in which features, of how many samples.
     """
 
     key: str
     title: str
     get: Callable[[Entry], Figure | float | None]
+    about: str = ""
 
     @property
     def name(self) -> str:
@@ -216,10 +215,10 @@ def _columns_of_samples(entries: Sequence[Entry]) -> list[Column]:
     """A column for each figure, features and number of samples: others can't be held beside it."""
     found = {(name, figure.n) for e in entries for name, figure in e.figures.items() if "@" in name}
 
-    def order(one: tuple[str, int]) -> tuple[str, int, int]:
+    def order(one: tuple[str, int]) -> tuple[str, int, str, int]:
         name, _, features = one[0].partition("@")
         known = [*_OF_SAMPLES]
-        return features, one[1], known.index(name) if name in known else len(known)
+        return features, known.index(name) if name in known else len(known), name, one[1]
 
     return [_column_of_samples(name, n) for name, n in sorted(found, key=order)]
 
@@ -231,8 +230,8 @@ def _column_of_samples(name: str, n: int) -> Column:
         figure = entry.figures.get(name)
         return figure if figure is not None and figure.n == n else None
 
-    title = f"{_OF_SAMPLES.get(short, short.replace('_', ' '))} in {features}, n {n:,}"
-    return Column(f"{name}:{n}", title, get)
+    title = _OF_SAMPLES.get(short, short.replace("_", " "))
+    return Column(f"{name}:{n}", title, get, f"in features {features}, of {n:,} samples")
 
 
 def _first(entry: Entry, names: Sequence[str]) -> Figure | None:

@@ -10,7 +10,7 @@ from gm_jax.results.comparison import compare
 from gm_jax.results.from_records import entry_of_record
 from gm_jax.results.headline import headline, in_order, spoken
 from gm_jax.results.record import Record
-from gm_jax.results.written import NONE, markdown_table
+from gm_jax.results.written import NONE, markdown_table, notes
 from gm_jax.results.written import cells as table_cells
 from gm_jax.results.written import heads as table_heads
 
@@ -19,8 +19,7 @@ _COLUMNS = 3  # of the gallery
 _README = ("digits", "mnist", "storms")  # what a newcomer trains first
 _COMPARED = ("digits", "mnist12")
 _NOT_COMPARED = (
-    *("steps", "examples", "error", "mse", "psnr", "ssim", "images_per_second"),
-    *("density", "coverage", "inception_score", "classes_covered"),
+    *("steps", "examples", "classes_covered", "error", "mse", "psnr", "ssim", "images_per_second"),
 )
 _BY_FRAME = ("mse", "ssim")
 
@@ -163,7 +162,7 @@ def _compared(data: str, group: Sequence[Recorded], levels: int | None) -> str:
         [f"`{cells[0]}`", *cells[1:], _picture(row.entries[0].name, pictures)]
         for row, cells in zip(found.rows, table_cells(found), strict=True)
     ]
-    return markdown_table(heads, rows)
+    return "\n\n".join([markdown_table(heads, rows), *notes(found)])
 
 
 def _picture(name: str, pictures: Mapping[str, str]) -> str:

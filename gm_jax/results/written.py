@@ -2,8 +2,10 @@
 
 import csv
 import io
+import itertools
 import math
 from collections.abc import Iterable, Sequence
+from string import ascii_lowercase
 from typing import Any
 
 from gm_jax.results.comparison import Cell, Column, Comparison, Row
@@ -17,8 +19,21 @@ _SHARES = ("error", "label_agreement", "good_share")  # as percentages
 
 
 def heads(comparison: Comparison) -> list[str]:
-    """The titles of a table for people."""
-    return ["run", "family", *(column.title for column in comparison.columns)]
+    """The titles of a table for people; (a) stands for what `notes` say."""
+    marks = _marks(comparison)
+    titles = [c.title + (f" ({marks[c.about]})" if c.about else "") for c in comparison.columns]
+    return ["run", "family", *titles]
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """What the marks in the titles mean, e.g. "(a) in features random-1a2b, of 500 samples"."""
+    return [f"({mark}) {about}" for about, mark in _marks(comparison).items()]
+
+
+def _marks(comparison: Comparison) -> dict[str, str]:
+    abouts = dict.fromkeys(column.about for column in comparison.columns if column.about)
+    letters = (ascii_lowercase[i] if i < 26 else str(i) for i in itertools.count())
+    return dict(zip(abouts, letters, strict=False))
 
 
 def cells(comparison: Comparison) -> list[list[str]]:
@@ -103,7 +118,8 @@ def plain(comparison: Comparison) -> dict[str, Any]:
         }
         for row in comparison.rows
     ]
-    return {"columns": {c.key: c.title for c in comparison.columns}, "rows": rows}
+    columns = {c.key: {"title": c.title, "about": c.about} for c in comparison.columns}
+    return {"columns": columns, "rows": rows}
 
 
 def _is_figure(column: Column, comparison: Comparison) -> bool:

@@ -56,7 +56,7 @@ def test_what_is_measured_is_asked_for_no_more(make_run, tmp_path, capsys, monke
     keep_measured(folder, measured)
     out = told(capsys, "compare", "runs/digits/vae")
     assert "evaluate" not in out
-    assert "FID in random-0, n 500" in " ".join(out.split())
+    assert "          (a) in features random-0, of 500 samples\n" in out
     assert "agreement" not in out
 
 

@@ -19,7 +19,7 @@ from gm_jax.results.entry import Entry
 from gm_jax.results.from_runs import entry_of_run, find_runs
 from gm_jax.results.parameters import count_parameters
 from gm_jax.results.settings import data_of, recipe_of, settings
-from gm_jax.results.written import cells, heads, markdown_table, to_csv, to_json_text
+from gm_jax.results.written import cells, heads, markdown_table, notes, to_csv, to_json_text
 from gm_jax.training.records import Records
 
 TIGHT = "neg_log_prob_bits_per_dim"
@@ -113,7 +113,12 @@ def test_figures_in_other_features_or_of_other_counts_never_share_a_column():
     keys = [c.key for c in comparison.columns if c.name == "fid"]
     assert keys == ["fid@digits/classifier-1a:1000", "fid@random-00:1000", "fid@random-00:5000"]
     assert [len(r.cells.keys() & {*keys}) for r in comparison.rows] == [1, 1, 1]
-    assert "FID in random-00, n 5,000" in heads(comparison)
+    assert heads(comparison)[-3:] == ["FID (a)", "FID (b)", "FID (c)"]
+    assert notes(comparison) == [
+        "(a) in features digits/classifier-1a, of 1,000 samples",
+        "(b) in features random-00, of 1,000 samples",
+        "(c) in features random-00, of 5,000 samples",
+    ]
     with pytest.raises(UserError, match=r"--sort fid may mean fid@digits.* or fid@random-00:1000"):
         compare(entries, "fid")
     assert compare(entries, "fid@random-00:5000").rows[0].label == "c"

@@ -90,10 +90,11 @@ def test_likelihoods_stand_beside_the_quality_of_samples(file, record):
         Recorded(file._replace(name="digits/later"), []),
         named("mnist/vae", "VAE", figures(bits=1.9)),
     ]
-    first, second, last = comparison(recorded).removeprefix("## digits\n\n").split("\n\n")
+    first, note, second, last = comparison(recorded).removeprefix("## digits\n\n").split("\n\n")
     head, _, *rows = first.splitlines()
     told = ["run", "family", "parameters", "core-minutes", "bits/dim"]
-    told += ["FID in digits/classifier-1a, n 5,000", "picture"]
+    told += ["FID (a)", "picture"]
+    assert note == "(a) in features digits/classifier-1a, of 5,000 samples"
     assert head == f"| {' | '.join(told)} |"
     picture = '<img src="pictures/records/digits-vae.png" alt="samples of digits/vae" width="160">'
     assert rows == [
