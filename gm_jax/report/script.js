@@ -38,10 +38,11 @@
     return lines;
   }
 
+  // Of the chosen runs.
   function lastStep() {
     let last = 1;
-    for (const run of data.runs)
-      for (const phases of Object.values(run.curves))
+    for (const run of shown.runs)
+      for (const phases of Object.values(data.runs[run].curves))
         for (const [steps] of Object.values(phases)) last = Math.max(last, steps[steps.length - 1]);
     return last;
   }
