@@ -1,6 +1,7 @@
 # make demo    trains the first model on real digits       make lint   style, types and layers
 # make test    the tests                                   make slow   the tests that take minutes
 # make wheel   builds dist/*.whl and the sdist             make bench  benchmarks against PyTorch
+# make browser clicks through a page of gm-jax report, where Chromium and its driver are installed
 # make results trains and records what has no fresh record, niced; stop it at any moment, it goes on
 # make clean   removes .venv, caches and builds; your runs/ stay
 #
@@ -16,16 +17,20 @@ PYTEST_PARALLEL ?= -n auto --maxprocesses 8 --dist worksteal
 PYTHONS := python3.14 python3.13 python3.12 python3 python
 SUPPORTED := import sys, ensurepip, venv; sys.exit(not (3, 12) <= sys.version_info[:2] <= (3, 14))
 
-.PHONY: demo test slow lint wheel bench results clean
+.PHONY: demo test slow browser lint wheel bench results clean
 
 demo: .venv/.installed-demo
 	$(BIN)/gm-jax train experiments/digits/vae.py
+	@$(BIN)/gm-jax report runs/digits/vae --out runs/digits/vae/report.html
 
 test: .venv/.installed-test
 	$(PYTEST) $(PYTEST_PARALLEL) $(PYTEST_ARGS)
 
 slow: .venv/.installed-test
 	$(PYTEST) -m slow $(PYTEST_ARGS)
+
+browser: .venv/.installed-browser
+	$(PYTEST) -m browser $(PYTEST_ARGS) tests/report
 
 lint: .venv/.installed-lint
 	$(BIN)/ruff check --output-format concise .
@@ -53,6 +58,7 @@ clean:
 # first one takes half a minute longer, for byte code that is mostly never used.
 .venv/.installed-demo: extras =
 .venv/.installed-test: extras = [test]
+.venv/.installed-browser: extras = [test,browser]
 .venv/.installed-lint: extras = [test,lint]
 .venv/.installed-dev: extras = [dev]
 .venv/.installed-bench: extras = [test,bench]

@@ -146,3 +146,9 @@ def without_later_fields(plain: dict[str, Any]) -> dict[str, Any]:
     """
     before = _AS_BEFORE.get(plain[CLASS], {})
     return {k: v for k, v in plain.items() if k not in before or v != before[k]}
+
+
+def without_unused_fields(plain: dict[str, Any]) -> dict[str, Any]:
+    """A dataclass as plain values of today, less later fields that have no part in this config."""
+    unused = _unused(plain[CLASS], plain)
+    return {k: v for k, v in plain.items() if k not in unused}

@@ -103,6 +103,8 @@ def test_wheel_works_outside_the_repository(tmp_path):
         f"gm_jax/bundled_{path.relative_to(ROOT)}" for path in ROOT.glob("experiments/*/*.py")
     }
     assert experiments <= set(names)
+    page = {"template.html", "style.css", "script.js"}
+    assert {f"gm_jax/report/{name}" for name in page} <= set(names)
     assert not [name for name in names if "__pycache__" in name or name.startswith("tests")]
     code = "import sys; sys.path.insert(0, 'site'); import gm_jax.cli; sys.exit(gm_jax.cli.main())"
     listing = run(sys.executable, "-c", code, "list", cwd=tmp_path)

@@ -18,7 +18,7 @@ from gm_jax.experiment_file import load
 from gm_jax.training.folder import RunFolder
 
 ROOT = Path(__file__).parent.parent
-RUN = r"^\w+ +runs/(\w+(?:/\w+)?)"
+RUN = r"^(?!compare|report)\w+ +runs/(\w+(?:/\w+)?)"  # those two take folders of runs, too
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 

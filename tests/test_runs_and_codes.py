@@ -57,12 +57,22 @@ def test_the_headline_is_the_monitored_figure_of_the_last_test():
         {"step": 1, "phase": "train", "loss": 3.0},
         {"step": 1, "phase": "valid", "mse": 2.0, "psnr": 4.0},
     ]
-    assert headline([], None) == ""
-    assert headline(lines[:1], None) == "train loss 3"
-    assert headline(lines, None) == "valid psnr 4"
-    assert headline(lines, "mse") == "valid mse 2"
-    assert headline([*lines, {"step": 1, "phase": "test", "loss": 1.0}], "mse") == "test loss 1"
-    assert headline([{"step": 1, "phase": "train", "loss": "nan"}], None) == ""
+    assert headline([], None, 17) == ""
+    assert headline(lines[:1], None, 17) == "train loss 3"
+    assert headline(lines, None, 17) == "valid mse 2"
+    assert headline(lines, "psnr", 17) == "valid psnr 4"
+    test = {"step": 1, "phase": "test", "loss": 1.0, "kinds": {}}
+    assert headline([*lines, test], "mse", 17) == "test loss 1"
+    assert headline([{"step": 1, "phase": "train", "loss": "nan"}], None, 17) == ""
+
+
+def test_points_have_their_headline_in_nats():
+    told = {"bits_per_dim": -2.0, "neg_elbo": -2.7, "neg_log_prob": 5.0}
+    line = {"step": 1, "phase": "test", **told}
+    assert headline([line], None, 17) == "test bits_per_dim -2"
+    assert headline([line], None, None) == "test neg_log_prob 5"
+    bound = {**line, "kinds": {"neg_log_prob": "surrogate", "neg_elbo": "bound"}}
+    assert headline([bound], None, None) == "test neg_elbo -2.7"
 
 
 def test_a_look_at_the_lock_stops_no_training(run):

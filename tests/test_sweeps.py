@@ -9,7 +9,7 @@ import pytest
 import gm_jax
 from gm_jax import cli
 from gm_jax.cli.sweeps.grid import short_names, split_typed, split_value
-from gm_jax.cli.sweeps.outcome import is_done
+from gm_jax.cli.sweeps.outcome import DONE, Outcome, is_done, tell
 from gm_jax.cli.sweeps.processes import Processes
 from gm_jax.cli.train import Train
 from gm_jax.errors import UserError
@@ -39,9 +39,10 @@ def closing_table(out):
     """Rows of the last table: its cells, and which failed."""
     lines = out.splitlines()
     (first,) = [i for i, line in enumerate(lines) if re.match(r"sweep .* core-min ", line)]
-    ends = [i for i, line in enumerate(lines) if line.startswith("failed ")] or [len(lines)]
+    (last,) = [i for i, line in enumerate(lines) if line.startswith("next      gm-jax report")]
+    ends = [i for i, line in enumerate(lines) if line.startswith("failed ")] or [last]
     rows = [re.split(r" {2,}", line[10:]) for line in lines[first : ends[0]]]
-    return rows, lines[ends[0] :]
+    return rows, lines[ends[0] : last]
 
 
 @pytest.mark.slow
@@ -53,11 +54,11 @@ def test_a_grid_with_a_failure_and_again(tmp_path, monkeypatch, capsys):
     names = [f"ae-latent-dim-2-learning-rate-{rate}" for rate in ("1e30", "1e-3")]
     assert sorted(p.name for p in Path("runs/digits").iterdir()) == sorted(names)
     rows, failed = closing_table(told.out)
-    assert rows[0] == ["latent-dim", "learning-rate", "loss", "core-min", "run"]
+    assert rows[0] == ["latent-dim", "learning-rate", "mse", "core-min", "run"]
     assert [row[2] == "failed" for row in rows[1:]] == [True, False]
     assert [row[-1] for row in rows[1:]] == [f"runs/digits/{name}" for name in names]
     last = json.loads((Path(rows[2][-1]) / "metrics.jsonl").read_text().splitlines()[-1])
-    assert rows[2][2] == f"{last['loss']:.4f} ± {last['stderr']['loss']:.4f}"
+    assert rows[2][2] == f"{last['mse']:.4f} ± {last['stderr']['mse']:.4f}"
     (failure,) = failed
     assert "runs/digits/ae-latent-dim-2-learning-rate-1e30: step 2 gave" in failure
     assert told.err.count("error: step 2 gave") == 1
@@ -70,6 +71,13 @@ def test_a_grid_with_a_failure_and_again(tmp_path, monkeypatch, capsys):
     # With another number of steps it is another training.
     assert [is_done(t) for t in planned(*typed)] == [False, True]
     assert [is_done(t) for t in planned(*typed, "--training.num-steps", "3")] == [False, False]
+
+
+def test_a_sweep_ends_with_a_page_of_what_was_trained(capsys):
+    trials = planned("digits/ae", "--sweep", "seed=1,2,3", "--run", "r s/x")
+    assert tell(trials, [DONE, Outcome(2, "no"), DONE]) == 2
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "next      gm-jax report 'r s/x-seed-1' 'r s/x-seed-3'"
 
 
 def test_values_that_are_lists():

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from gm_jax.cli.animate import Animate
 from gm_jax.cli.command import Command
+from gm_jax.cli.compare import Compare
 from gm_jax.cli.data import Data
 from gm_jax.cli.encode import Encode
 from gm_jax.cli.evaluate import Evaluate
@@ -15,6 +16,7 @@ from gm_jax.cli.interpolate import Interpolate
 from gm_jax.cli.list import List
 from gm_jax.cli.reconstruct import Reconstruct
 from gm_jax.cli.record import Record
+from gm_jax.cli.report_page import Report
 from gm_jax.cli.results import Results
 from gm_jax.cli.runs import Runs
 from gm_jax.cli.sample import Sample
@@ -33,6 +35,8 @@ COMMANDS: dict[str, type[Command]] = {
     "animate": Animate,
     "encode": Encode,
     "runs": Runs,
+    "compare": Compare,
+    "report": Report,
     "record": Record,
     "results": Results,
     "list": List,

@@ -43,12 +43,16 @@ def seconds_in_a_name(seconds: float, digits: int = 1) -> str:
 
 
 def check_out(out: Path, *endings: str) -> None:
-    """Looks, before anything is computed, whether a picture can be written there.
+    """Looks, before anything is computed, whether a file can be written there.
+
+    Args:
+      out: the file.
+      endings: one of which it must have; none: any will do.
 
     Raises:
       UserError: for another ending, or a folder that can't be made or written to.
     """
-    if out.suffix not in endings:
+    if endings and out.suffix not in endings:
         raise UserError(f"--out {out}: the file must end in {' or '.join(endings)}")
     if out.is_dir():
         raise UserError(f"--out {out} is a folder: give a file in it")

@@ -2,7 +2,6 @@
 
 import dataclasses
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -30,6 +29,7 @@ class Runs(Command):
         """Looks at each run's record; opens no checkpoint."""
         if not self.folder.is_dir():
             raise UserError(f"there is no folder {self.folder} (gm-jax train makes runs in runs/)")
+        from gm_jax.results.from_runs import run_folders
         from gm_jax.training.summary import summarize
 
         found = [summarize(path) for path in run_folders(self.folder)]
@@ -54,12 +54,3 @@ class Runs(Command):
             table.add_row(*map(Text, cells))
         Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
         return 0
-
-
-def run_folders(folder: Path) -> Iterator[Path]:
-    """Folders that hold a run, in the order of their names; none below another."""
-    if (folder / "experiment.json").is_file():
-        yield folder
-        return
-    for inner in sorted(p for p in folder.iterdir() if p.is_dir()):
-        yield from run_folders(inner)

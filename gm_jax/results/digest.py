@@ -7,19 +7,7 @@ from typing import Any
 from gm_jax.earlier_runs import CLASS, without_later_fields
 from gm_jax.experiment import Experiment
 from gm_jax.experiment_json import Difference, differences, to_plain
-
-# How it is called, how often it is repeated, and what is a matter of the machine alone.
-_NOT_OF_THE_RECIPE = (
-    "name",
-    "seed",
-    "sharding",
-    "data.device_budget_mib",
-    "data.num_threads",
-    "training.keep_latest",
-    "training.metrics_classifier",
-    "training.samples_for_metrics",
-    "training.steps_per_dispatch",
-)
+from gm_jax.results.settings import NOT_OF_THE_RECIPE
 
 
 def digest(experiment: Experiment, numerics: int | None = None) -> str:
@@ -43,7 +31,7 @@ def overrides(recipe: Experiment, experiment: Experiment) -> list[Difference]:
     return [
         d
         for d in found
-        if d.path.partition("[")[0] not in _NOT_OF_THE_RECIPE and not d.path.startswith("sharding.")
+        if d.path.partition("[")[0] not in NOT_OF_THE_RECIPE and not d.path.startswith("sharding.")
     ]
 
 
@@ -58,5 +46,5 @@ def _canonical(plain: Any, path: str) -> Any:
     return {
         key: _canonical(value, f"{inside}{key}")
         for key, value in (without_later_fields(plain) if CLASS in plain else plain).items()
-        if f"{inside}{key}" not in _NOT_OF_THE_RECIPE
+        if f"{inside}{key}" not in NOT_OF_THE_RECIPE
     }

@@ -1,13 +1,13 @@
-"""Which figure stands for a run where there is room for one, and how figures are written.
+"""Which figure stands for a record where there is room for one, and how figures are written.
 
-Of several figures of one quantity the tightest comes first: an importance-weighted or a whole bound
-before that of one draw. Needs no jax.
+Needs no jax.
 """
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from gm_jax.evaluation.figure import Figure
+from gm_jax.evaluation.foremost import foremost
 
 LABELS = {
     "neg_log_prob_bits_per_dim": "bits/dim of −log p",
@@ -28,11 +28,6 @@ LABELS = {
     "inception_score": "inception score",
 }
 """Figures in the order they are shown in; others come last, under their own names."""
-
-_BITS = ("neg_log_prob_bits_per_dim", "bits_per_dim")
-_NATS = ("neg_log_prob", "neg_elbo")
-_READ = ("label_agreement", "good_share", "read_surely")
-_OTHERS = ("error", "mse", "classes_covered", "loss")
 
 
 class _Form(NamedTuple):
@@ -79,11 +74,7 @@ def headline(figures: Mapping[str, Figure], levels: int | None) -> str | None:
       figures: of one run.
       levels: of the data's values, None of points: binary images and points are told in nats.
     """
-    likelihoods = (*_NATS, *_BITS) if levels in (None, 2) else (*_BITS, *_NATS)
-    sound = [n for n in likelihoods if n in figures and figures[n].kind in ("exact", "bound")]
-    # A cross-entropy of grey values says more than an error, and less than what a reader saw.
-    others = [n for n in (*_READ, *likelihoods, *_OTHERS) if n in figures]
-    return next(iter([*sound, *others]), None)
+    return foremost(figures, levels, {name: figure.kind for name, figure in figures.items()})
 
 
 def spoken(name: str, value: float, error: float | None = None) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from gm_jax.errors import UserError
 from gm_jax.experiment_file import describe
 from gm_jax.results.record import read_recorded
-from gm_jax.results.tables import Recorded, gallery, readme_table, results_tables
+from gm_jax.results.tables import Recorded, comparison, gallery, readme_table, results_tables
 from gm_jax.whole_file import write_text
 
 _BEGIN = "<!-- made of records by `gm-jax results`: begin -->"
@@ -17,6 +17,7 @@ PAGES: dict[str, Callable[[list[Recorded]], str]] = {
     "README.md": readme_table,
     "docs/results.md": results_tables,
     "docs/gallery.md": gallery,
+    "docs/comparison.md": comparison,
 }
 """Pages below a checkout, and what makes their part of records."""
 

@@ -1,19 +1,28 @@
 """Tables and galleries in Markdown, made of records. Needs no jax."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
 from gm_jax.experiment_file import ExperimentFile
+from gm_jax.results.comparison import compare
+from gm_jax.results.from_records import entry_of_record
 from gm_jax.results.headline import headline, in_order, spoken
 from gm_jax.results.markdown import table
 from gm_jax.results.record import Record
 from gm_jax.results.samples_table import IN_FEATURES, samples_tables
+from gm_jax.results.written import NONE, notes
+from gm_jax.results.written import cells as table_cells
+from gm_jax.results.written import heads as table_heads
 
 _MOST_OTHERS = 4  # figures beside the headline
 _COLUMNS = 3  # of the gallery
 _README = ("digits", "mnist", "storms")  # what a newcomer trains first
+_COMPARED = ("digits", "mnist12")
+_NOT_COMPARED = (
+    *("steps", "examples", "classes_covered", "error", "mse", "psnr", "ssim", "images_per_second"),
+)
 _BY_FRAME = ("mse", "ssim")
 
 
@@ -123,6 +132,47 @@ def gallery(recorded: Iterable[Recorded]) -> str:
         if tables:
             parts.append(f"## {data}\n\n" + "\n\n".join(tables))
     return "\n\n".join(parts)
+
+
+def comparison(recorded: Iterable[Recorded]) -> str:
+    """Likelihoods beside the quality of samples, of all that draws and has a record, by data."""
+    parts = []
+    for data, files in groupby(recorded, lambda r: group_of(r.file.name)):
+        if data not in _COMPARED:
+            continue
+        group = list(files)
+        # Other levels are other data.
+        levels = dict.fromkeys(r.levels for one in group for r in one.records)
+        parts.append(f"## {data}")
+        parts += filter(None, (_compared(data, group, num) for num in levels))
+        if without := [f"`{one.file.name}`" for one in group if not one.records]:
+            parts.append(f"No record yet: {', '.join(without)}.")
+    return "\n\n".join(parts)
+
+
+def _compared(data: str, group: Sequence[Recorded], levels: int | None) -> str:
+    """One table: those that tell a likelihood first, the best at the top."""
+    records = [r for one in group for r in one.records if r.levels == levels]
+    entries = [entry_of_record(r, {"data": data}, {}) for r in records]
+    drawing = [entry for entry in entries if entry.draws]
+    if not drawing:
+        return ""
+    sort = "nats" if levels is None else "bits_per_dim"
+    found = compare(drawing, sort)
+    found = found._replace(columns=tuple(c for c in found.columns if c.name not in _NOT_COMPARED))
+    pictures = {r.name: r.picture for r in records if r.picture}
+    heads = [*table_heads(found), "picture"]
+    rows = [
+        [f"`{cells[0]}`", *cells[1:], _picture(row.entries[0].name, pictures)]
+        for row, cells in zip(found.rows, table_cells(found), strict=True)
+    ]
+    return "\n\n".join([table(heads, rows), *notes(found)])
+
+
+def _picture(name: str, pictures: Mapping[str, str]) -> str:
+    if name not in pictures:
+        return NONE
+    return f'<img src="pictures/records/{pictures[name]}" alt="samples of {name}" width="160">'
 
 
 def by_recipe(records: Iterable[Record]) -> list[tuple[str, list[Record]]]:

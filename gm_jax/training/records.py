@@ -17,7 +17,7 @@ from gm_jax.whole_file import write_text
 
 METRICS = "metrics.jsonl"
 
-_NO_FIGURES = ("step", "phase", "time", "stderr", "n")  # what else a line has
+_NO_FIGURES = ("step", "phase", "time", "stderr", "kinds", "n")  # what else a line has
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
@@ -89,8 +89,8 @@ class Records:
     "peak_mib"}}. Seconds are counted from when the record was opened, each time a new part of it;
     CPU time is the whole process's, user and system, on all cores, and so is the most memory it had
     resident so far. A figure that is not finite is a string, so that every line is JSON. Figures of
-    a split have "stderr", by their names, and "n" too. Only "time" differs between two runs of one
-    experiment.
+    a split have "stderr" and "kinds" (not in early records), by their names, and "n" too. Only
+    "time" differs between two runs of one experiment.
     """
 
     def __init__(self, folder: Path, resume_step: int | None = None):
@@ -127,6 +127,7 @@ class Records:
         """As `write`, with what is known of figures over a split."""
         about = {
             "stderr": {name: _plain(f.stderr) for name, f in figures.items()},
+            "kinds": {name: f.kind for name, f in figures.items()},
             "n": min(f.n for f in figures.values()),
         }
         self._write(step, phase, {name: f.value for name, f in figures.items()}, about)

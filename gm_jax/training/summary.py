@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gm_jax.errors import UserError
+from gm_jax.evaluation.foremost import foremost
 from gm_jax.training.folder import RunFolder, is_locked
 from gm_jax.training.records import read_records
 
-_HEADLINES = ("bits_per_dim", "accuracy", "neg_elbo", "neg_log_prob", "psnr", "mse", "loss")
 _PHASES = ("test", "valid", "train")
 
 RunState = Literal["training", "finished", "stopped", "damaged"]
@@ -54,19 +54,31 @@ def summarize(folder: Path) -> RunSummary:
     tested = any(record.get("phase") == "test" for record in records)
     ended = step >= num_steps or (patience is not None and tested)
     state: RunState = "training" if is_locked(folder) else "finished" if ended else "stopped"
-    figure = headline(records, training.get("monitor"))
+    figure = headline(records, training.get("monitor"), levels_of(plain))
     return RunSummary(folder, plain.get("name", ""), state, step, num_steps, figure, num_bytes)
 
 
-def headline(records: list[dict[str, Any]], monitor: str | None) -> str:
-    """The foremost figure of the last line: of test, or else of validation, or of training."""
+def headline(records: list[dict[str, Any]], monitor: str | None, levels: int | None) -> str:
+    """The foremost figure of the last line: of test, or else of validation, or of training.
+
+    Args:
+      records: the lines of a run.
+      monitor: the figure that its experiment names, which stands before all others.
+      levels: of the data's values; None of points.
+    """
     for phase in _PHASES:
         last: dict[str, Any] = next((r for r in reversed(records) if r.get("phase") == phase), {})
-        for name in (monitor, *_HEADLINES):
-            value = last.get(name) if name is not None else None
-            if isinstance(value, int | float):
-                return f"{phase} {name} {value:.4g}"
+        told = {name for name, value in last.items() if isinstance(value, int | float)}
+        name = monitor if monitor in told else foremost(told, levels, last.get("kinds"))
+        if name is not None:
+            return f"{phase} {name} {last[name]:.4g}"
     return ""
+
+
+def levels_of(plain: dict[str, Any]) -> int | None:
+    """The levels of the data of a run by its experiment.json; None of points."""
+    spec = plain.get("spec", {})
+    return None if spec.get("continuous") else spec.get("num_levels", 256)
 
 
 def _num_bytes(folder: Path) -> int:

@@ -48,7 +48,7 @@ end
 def template(tmp_path_factory):
     """A checkout, and a run of its recommended recipe, made once."""
     root = tmp_path_factory.mktemp("template")
-    for name in ("README.md", "docs/results.md", "docs/gallery.md"):
+    for name in ("README.md", "docs/results.md", "docs/gallery.md", "docs/comparison.md"):
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_text(MARKS)
     path = root / "experiments" / "some" / "tiny.py"

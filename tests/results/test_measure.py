@@ -14,6 +14,7 @@ from gm_jax.experiment import Experiment, Training
 from gm_jax.models.classifier import Classifier
 from gm_jax.results.digest import digest
 from gm_jax.results.measure import is_finished, measure
+from gm_jax.results.pages import PAGES
 from gm_jax.results.record import keep, read_recorded
 from gm_jax.training.records import METRICS
 
@@ -155,7 +156,7 @@ def test_the_command_keeps_the_record_and_makes_the_pages(checkout, file, capsys
     assert cli.dispatch(["record", RUN]) == 0
     said = capsys.readouterr().out
     assert "some/tiny · seed 0 · step 2 · " in said
-    assert said.count("page ") == 3
+    assert said.count("page ") == len(PAGES)
     (record,) = read_recorded(file.path)
     assert record.picture == "some-tiny.png"
     assert (checkout / "docs" / "pictures" / "records" / "some-tiny.png").exists()

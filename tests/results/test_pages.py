@@ -9,7 +9,7 @@ from gm_jax.evaluation.figure import Figure
 from gm_jax.results.pages import PAGES, checkout_of, made_pages, picture_name, remake
 from gm_jax.results.picture import MOST_BYTES, may_be_shown, small_png
 from gm_jax.results.record import keep
-from gm_jax.results.tables import Recorded, gallery, readme_table, results_tables
+from gm_jax.results.tables import Recorded, comparison, gallery, readme_table, results_tables
 
 
 def test_pages_are_made_between_their_marks(checkout, file, record):
@@ -86,10 +86,50 @@ def test_samples_in_different_features_never_share_a_column(file, record):
     assert "classifier" not in row  # the long tail has tables of its own
 
 
+def test_likelihoods_stand_beside_the_quality_of_samples(file, record):
+    def named(name, family, figures, **changes):
+        return Recorded(
+            file._replace(name=name), [record(name, family=family, figures=figures, **changes)]
+        )
+
+    def figures(fid=None, bits=None):
+        found = {"mse": Figure(0.1, "error", 60)}
+        if fid is not None:
+            found["fid@digits/classifier-1a"] = Figure(fid, "estimate", 5000)
+        if bits is not None:
+            found["bits_per_dim"] = Figure(bits, "bound", 60, 0.01)
+        return found
+
+    recorded = [
+        named("digits/ae", "Autoencoder", figures()),
+        named("digits/gan", "GAN", figures(fid=3.0)),
+        named("digits/realnvp", "RealNVP", figures(fid=9.0, bits=2.1)),
+        named("digits/vae", "VAE", figures(bits=1.9), picture="digits-vae.png"),
+        named("digits/vae_x", "VAE", figures(bits=1.0), levels=16),
+        Recorded(file._replace(name="digits/later"), []),
+        named("mnist/vae", "VAE", figures(bits=1.9)),
+    ]
+    first, note, second, last = comparison(recorded).removeprefix("## digits\n\n").split("\n\n")
+    head, _, *rows = first.splitlines()
+    told = ["run", "family", "parameters", "core-minutes", "bits/dim"]
+    told += ["FID (a)", "picture"]
+    assert note == "(a) in features digits/classifier-1a, of 5,000 samples"
+    assert head == f"| {' | '.join(told)} |"
+    picture = '<img src="pictures/records/digits-vae.png" alt="samples of digits/vae" width="160">'
+    assert rows == [
+        f"| `digits/vae` | VAE | 12 | 1.2 | 1.900 ± 0.010 bound | – | {picture} |",
+        "| `digits/realnvp` | RealNVP | 12 | 1.2 | 2.100 ± 0.010 bound | 9.000 | – |",
+        "| `digits/gan` | GAN | 12 | 1.2 | – | 3.000 | – |",
+    ]
+    assert "`digits/vae_x`" in second
+    assert last == "No record yet: `digits/later`."
+
+
 def test_no_records_make_no_tables(file):
     empty = [Recorded(file, [])]
     assert results_tables(empty) == "No records yet."
     assert gallery(empty) == ""
+    assert comparison(empty) == ""
     assert readme_table(empty).count("\n") == 1
 
 

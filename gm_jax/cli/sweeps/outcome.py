@@ -1,5 +1,6 @@
 """How the trainings of a sweep ended: what is told of them at its end, and what was done before."""
 
+import shlex
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -47,7 +48,7 @@ def test_figures(trial: Trial) -> dict[str, Any]:
 
 
 def tell(trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> int:
-    """A table of settings, figure, processor time and folder, and what failed.
+    """A table of settings, figure, processor time and folder, what failed, and what comes next.
 
     Returns:
       The exit code of the sweep: 0, or that of the first failure.
@@ -57,6 +58,9 @@ def tell(trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> int:
     failed = [(t, o) for t, o in zip(trials, outcomes, strict=True) if o.code]
     for i, (trial, outcome) in enumerate(failed):
         say("" if i else "failed", f"{trial.folder}: {outcome.reason}")
+    done = [str(t.folder) for t, o in zip(trials, outcomes, strict=True) if not o.code]
+    if done:
+        say("next", shlex.join(["gm-jax", "report", *done]))
     return failed[0][1].code if failed else 0
 
 
@@ -86,8 +90,15 @@ def table(trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def headline(trial: Trial, figures: dict[str, Any]) -> str:
-    """The figure that trainings are compared by: bits/dim where there are any."""
+    """The figure that trainings are compared by: what the experiment names, or the foremost."""
+    from gm_jax.evaluation.foremost import foremost
+    from gm_jax.training.folder import RunFolder
     from gm_jax.training.patience import monitor_name
+    from gm_jax.training.summary import levels_of
 
-    wanted = "bits_per_dim", monitor_name(trial.training.experiment)
-    return next((name for name in wanted if name in figures), wanted[-1])
+    experiment = trial.training.experiment
+    named = experiment.training.monitor
+    if named in figures:
+        return named
+    levels = levels_of(RunFolder(trial.folder).record())
+    return foremost(figures, levels, figures.get("kinds")) or monitor_name(experiment)

@@ -1,0 +1,1 @@
+"""One self-contained page of runs: curves, pictures, figures, settings. Needs no jax."""
