@@ -11,7 +11,7 @@ from gm_jax.report.curves import Curves, curves_of, names_of, shown_first
 from gm_jax.report.pictures import Pictures, data_uri, pictures_of
 from gm_jax.results.comparison import Comparison, best_of, compare
 from gm_jax.results.entry import Entry
-from gm_jax.results.from_runs import read_experiment
+from gm_jax.results.from_runs import last_part, read_experiment
 from gm_jax.results.settings import differing
 from gm_jax.results.written import NONE, heads, label, notes, spoken
 from gm_jax.strict_json import finite
@@ -244,8 +244,7 @@ def _value(value: Any) -> str:
 def _made(entry: Entry, lines: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """By what a run was made: its last part, and what all parts took."""
     assert entry.folder is not None
-    plain = read_experiment(entry.folder)
-    part = [*plain.get("parts", [plain])][-1]
+    part = last_part(read_experiment(entry.folder))
     machine, took = part.get("machine") or {}, spent(lines)
     commit = part.get("commit") or NONE
     versions = part.get("versions") or {}

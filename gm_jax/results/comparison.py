@@ -191,6 +191,7 @@ def _columns(entries: Sequence[Entry]) -> list[Column]:
         Column("parameters", "parameters", lambda e: e.parameters),
         Column("steps", "steps", lambda e: e.steps),
         Column("core_minutes", "core-minutes", lambda e: e.core_minutes),
+        Column("device_minutes", "device-minutes", lambda e: e.device_minutes),
         Column("examples", "images seen" if not points else "points seen", lambda e: e.examples),
     ]
     if not points:  # of a density, bits have no meaning: it depends on the unit

@@ -28,6 +28,7 @@ class Entry:
       steps: of the training.
       examples: seen in training, repeated ones too.
       core_minutes: CPU time of training and validating.
+      device_minutes: time of training times accelerators; None without.
       finished: whether it has figures of the split that it is compared by.
       figures: by name; those of samples are called NAME@FEATURES.
       folder: of the run; None of a record.
@@ -44,6 +45,7 @@ class Entry:
     steps: int
     examples: int | None
     core_minutes: float
+    device_minutes: float | None
     finished: bool
     figures: Mapping[str, Figure]
     folder: Path | None = None

@@ -31,6 +31,7 @@ def entry_of_record(record: Record, data: Mapping[str, Any], flat: Mapping[str, 
         steps=record.steps,
         examples=record.examples,
         core_minutes=record.core_minutes,
+        device_minutes=record.device_minutes,
         finished=True,
         figures=record.figures,
     )

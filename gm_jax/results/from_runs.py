@@ -86,6 +86,9 @@ def entry_of_run(folder: Path, split: SplitName = "test") -> Entry:
     batch = experiment["data"].get("batch_size")
     levels = None if spec.get("continuous") else spec.get("num_levels", 256)
     shape = "x".join(map(str, spec["shape"]))
+    took = spent(lines)
+    accelerators = (last_part(plain).get("machine") or {}).get("accelerators")  # "1 NVIDIA H200"
+    devices = int(accelerators.split()[0]) if accelerators else 0
     measured = _measured(folder, split, told.get("step"))
     return Entry(
         name=plain.get("name", "") or folder.name,
@@ -98,11 +101,18 @@ def entry_of_run(folder: Path, split: SplitName = "test") -> Entry:
         parameters=_count_parameters(folder),
         steps=steps,
         examples=None if batch is None else steps * batch,
-        core_minutes=spent(lines).cpu_seconds / 60,
+        core_minutes=took.cpu_seconds / 60,
+        device_minutes=took.seconds / 60 * devices if devices else None,
         finished=bool(told),
         figures={**_figures(folder, told), **measured},
         folder=folder,
     )
+
+
+def last_part(plain: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the last part of a run was trained by; early runs had one part, without a machine."""
+    last: Mapping[str, Any] = [*plain.get("parts", [plain])][-1]
+    return last
 
 
 def newest_step(folder: Path) -> int:

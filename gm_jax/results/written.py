@@ -123,7 +123,7 @@ def _number(cell: Cell, name: str) -> str:
     """A value and its error, with two digits of the error; else with four digits or so."""
     if name in _WHOLE and float(cell.value).is_integer():
         return f"{cell.value:,.0f}"
-    if name == "core_minutes":
+    if name in ("core_minutes", "device_minutes"):
         return f"{cell.value:.1f}" if cell.value < 9.95 else f"{cell.value:.0f}"
     if name in _SHARES:
         error = f" ± {100 * cell.error:.1f}" if cell.error else ""

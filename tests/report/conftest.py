@@ -45,6 +45,7 @@ def make_run(tmp_path):
         valid=True,
         test=True,
         pictures=(500, 1000),
+        accelerators=None,
         **spec,
     ):
         folder = tmp_path / "runs" / path
@@ -55,7 +56,7 @@ def make_run(tmp_path):
             "commit": "0123456789abcdef",
             "dirty": False,
             "versions": {"gm_jax": "0.1.0", "jax": "0.12.0"},
-            "machine": {"cpu": "a CPU", "cores": 2, "accelerators": None},
+            "machine": {"cpu": "a CPU", "cores": 2, "accelerators": accelerators},
         }
         plain = {
             "name": name,

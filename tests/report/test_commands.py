@@ -70,6 +70,15 @@ def test_other_forms_and_files(make_run, tmp_path, capsys):
     assert out.with_suffix(".md").read_text().startswith("| run | family | steps |")
 
 
+def test_minutes_of_accelerators(make_run, tmp_path, capsys):
+    make_run("a")
+    make_run("b", rate=0.1, accelerators="2 NVIDIA H200")
+    told_minutes = json.loads(told(capsys, "compare", tmp_path / "runs", "--format", "json"))
+    cells = [row["figures"]["device_minutes"] for row in told_minutes["rows"]]
+    assert cells[0] is None
+    assert cells[1]["value"] == pytest.approx(2 * 100 / 60)  # 100 seconds on each
+
+
 def test_they_need_no_jax(make_run, tmp_path):
     """Of runs that keep the kinds of their figures; parameters are counted too."""
     folder = make_run("digits/vae")

@@ -37,6 +37,7 @@ def entry(name="digits/vae", seed=0, figures=None, **changes):
         "steps": 10,
         "examples": 640,
         "core_minutes": 1.25,
+        "device_minutes": None,
         "finished": True,
     }
     figures = {"bits_per_dim": Figure(2.0, "bound", 300, 0.02)} if figures is None else figures
@@ -59,6 +60,12 @@ def test_the_tightest_bound_stands_with_its_kind():
     assert row["core-minutes"] == "1.2"
     (row,) = shown(compare([entry(figures=bits(1.8068, "exact", 0.0151))]))
     assert row["bits/dim"] == "1.807 ± 0.015 exact"
+
+
+def test_minutes_of_an_accelerator_have_a_column_of_their_own():
+    rows = shown(compare([entry("a"), entry("b", device_minutes=30.0)]))
+    assert [row["device-minutes"] for row in rows] == ["–", "30"]
+    assert "device-minutes" not in shown(compare([entry("a")]))[0]
 
 
 def test_seeds_of_a_recipe_are_one_row_with_the_error_of_their_mean():
