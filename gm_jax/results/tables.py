@@ -11,7 +11,7 @@ from gm_jax.results.from_records import entry_of_record
 from gm_jax.results.headline import headline, in_order, spoken
 from gm_jax.results.markdown import table
 from gm_jax.results.record import Record
-from gm_jax.results.samples_table import IN_FEATURES, samples_tables
+from gm_jax.results.samples_table import FLOOR, IN_FEATURES, samples_tables
 from gm_jax.results.written import NONE, notes
 from gm_jax.results.written import cells as table_cells
 from gm_jax.results.written import heads as table_heads
@@ -98,7 +98,8 @@ def results_tables(recorded: Iterable[Recorded]) -> str:
 
 
 def readme_table(recorded: Iterable[Recorded]) -> str:
-    """The recommended recipes of a few data sets."""
+    """The recommended recipes of a few data sets, and all that draws on the smallest compared."""
+    recorded = list(recorded)
     rows = [
         [
             f"`{one.file.name}`",
@@ -111,7 +112,12 @@ def readme_table(recorded: Iterable[Recorded]) -> str:
         for name, records in by_recipe(one.records)
         if name == one.file.name
     ]
-    return table(["experiment", "what", "test figure", "core-minutes"], rows)
+    first = table(["experiment", "what", "test figure", "core-minutes"], rows)
+    smallest = [one for one in recorded if group_of(one.file.name) == _COMPARED[0]]
+    levels = next((r.levels for one in smallest for r in one.records), None)
+    second = _compared(_COMPARED[0], smallest, levels, with_pictures=False)
+    lead = "All that draws, on the 8x8 digits ([what these figures cannot say](docs/comparison.md)):"
+    return "\n\n".join([first, lead, second] if second else [first])
 
 
 def gallery(recorded: Iterable[Recorded]) -> str:
@@ -150,7 +156,9 @@ def comparison(recorded: Iterable[Recorded]) -> str:
     return "\n\n".join(parts)
 
 
-def _compared(data: str, group: Sequence[Recorded], levels: int | None) -> str:
+def _compared(
+    data: str, group: Sequence[Recorded], levels: int | None, with_pictures: bool = True
+) -> str:
     """One table: those that tell a likelihood first, the best at the top."""
     records = [r for one in group for r in one.records if r.levels == levels]
     entries = [entry_of_record(r, {"data": data}, {}) for r in records]
@@ -161,12 +169,26 @@ def _compared(data: str, group: Sequence[Recorded], levels: int | None) -> str:
     found = compare(drawing, sort)
     found = found._replace(columns=tuple(c for c in found.columns if c.name not in _NOT_COMPARED))
     pictures = {r.name: r.picture for r in records if r.picture}
-    heads = [*table_heads(found), "picture"]
+    heads = [*table_heads(found), *["picture"] * with_pictures]
     rows = [
-        [f"`{cells[0]}`", *cells[1:], _picture(row.entries[0].name, pictures)]
+        [f"`{cells[0]}`", *cells[1:], *[_picture(row.entries[0].name, pictures)] * with_pictures]
         for row, cells in zip(found.rows, table_cells(found), strict=True)
     ]
-    return "\n\n".join([table(heads, rows), *notes(found)])
+    return "\n\n".join([table(heads, rows), *notes(found), *_floors(records)])
+
+
+def _floors(records: Iterable[Record]) -> list[str]:
+    """What FID training images have, in each features and for each number of images."""
+    told = {
+        (name.partition(IN_FEATURES)[2], figure.n): spoken("", figure.value, figure.stderr).strip()
+        for record in records
+        for name, figure in record.figures.items()
+        if name.startswith(f"{FLOOR}{IN_FEATURES}")
+    }
+    return [
+        f"FID of {num:,} training images in features {features}: {value}"
+        for (features, num), value in sorted(told.items())
+    ]
 
 
 def _picture(name: str, pictures: Mapping[str, str]) -> str:
