@@ -13,6 +13,7 @@ from gm_jax.experiment import Evaluation, Experiment, Training
 from gm_jax.models.ddpm import DDPM
 from gm_jax.nets.unet import UNet
 from gm_jax.optimizer import Optimizer
+from gm_jax.sampling import DiffusionSampling
 
 
 def get_config() -> Experiment:
@@ -20,15 +21,17 @@ def get_config() -> Experiment:
         data=Data(source=Digits(), train="train[:90%]", valid="train[90%:]", batch_size=64),
         model=DDPM(
             network=UNet(channels=32, multipliers=(1, 2), num_blocks=1, attention=(), dropout=0.1),
-            num_steps=100,
+            num_steps=1000,
             schedule="cosine",
             prediction="v",
             conditional=True,
             label_dropout=0.1,
+            wave_octaves=4,
+            sampling=DiffusionSampling(sampler_steps=100),
             optimizer=Optimizer(
-                learning_rate=1e-3, schedule="cosine", decay_steps=8000, ema_decay=0.999
+                learning_rate=1e-3, schedule="cosine", decay_steps=7000, ema_decay=0.999
             ),
         ),
-        training=Training(num_steps=8000, eval_every=1000, sample_every=2000),
+        training=Training(num_steps=7000, eval_every=1000, sample_every=2000),
         evaluation=Evaluation(num_samples=1),
     )
