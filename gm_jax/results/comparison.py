@@ -275,12 +275,12 @@ def _find(columns: Sequence[Column], wanted: str) -> Column:
         return found[0]
     if found:
         raise UserError(
-            f"--sort {wanted} may mean {' or '.join(c.key for c in found)}: name one of them"
+            f"{wanted} may mean {' or '.join(c.key for c in found)}: name one of them", "--sort"
         )
     keys = [c.key for c in columns]
     near = difflib.get_close_matches(wanted, keys, 1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    raise UserError(f"--sort must be one of {', '.join(keys)}, not {wanted}{hint}")
+    raise UserError(f"there is no column {wanted}, but {', '.join(keys)}{hint}", "--sort")
 
 
 def _sorted(rows: Sequence[Row], column: Column) -> list[Row]:
@@ -307,7 +307,7 @@ def _chosen(columns: Sequence[Column], rows: Sequence[Row], only: Sequence[str])
     for pattern in only:
         if not any(_fits(c, pattern) for c in columns):
             keys = ", ".join(c.key for c in columns)
-            raise UserError(f"--only {pattern} fits no column; there are {keys}")
+            raise UserError(f"{pattern} fits no column; there are {keys}", "--only")
     return [c for c in columns if any(_fits(c, pattern) for pattern in only)]
 
 

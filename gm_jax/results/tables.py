@@ -116,7 +116,7 @@ def readme_table(recorded: Iterable[Recorded]) -> str:
     smallest = [one for one in recorded if group_of(one.file.name) == _COMPARED[0]]
     levels = next((r.levels for one in smallest for r in one.records), None)
     second = _compared(_COMPARED[0], smallest, levels, with_pictures=False)
-    lead = "All that draws, on the 8x8 digits ([what these figures cannot say](docs/comparison.md)):"
+    lead = "All that draws, on the 8x8 digits ([what figures cannot say](docs/comparison.md)):"
     return "\n\n".join([first, lead, second] if second else [first])
 
 

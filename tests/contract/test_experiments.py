@@ -92,7 +92,9 @@ def unless_slow(run_here):
     return [pytest.param(n, marks=() if run_here(n) else pytest.mark.slow) for n in EXPERIMENTS]
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if ":" in n else ()) for n in RECIPES]
+)
 def test_shapes(name, quick):
     """An update leaves the state as it is, figures are per example, samples are images."""
     experiment = quick(name)

@@ -127,7 +127,7 @@ def test_figures_in_other_features_or_of_other_counts_never_share_a_column():
         "(b) in features random-00, of 1,000 samples",
         "(c) in features random-00, of 5,000 samples",
     ]
-    with pytest.raises(UserError, match=r"--sort fid may mean fid@digits.* or fid@random-00:1000"):
+    with pytest.raises(UserError, match=r"fid may mean fid@digits.* or fid@random-00:1000"):
         compare(entries, "fid")
     assert compare(entries, "fid@random-00:5000").rows[0].label == "c"
     assert compare(entries[:1], "fid").rows[0].label == "a"
@@ -148,7 +148,7 @@ def test_other_data_are_refused(data, words):
 def test_columns_that_there_are_not():
     with pytest.raises(UserError, match="did you mean bits_per_dim"):
         compare([entry()], "bits_per_dime")
-    with pytest.raises(UserError, match="--only fdi fits no column"):
+    with pytest.raises(UserError, match="fdi fits no column"):
         compare([entry()], only=["fdi"])
     chosen = compare([entry()], only=["bits*", "psnr"])
     assert [c.key for c in chosen.columns] == ["bits_per_dim", "psnr"]
