@@ -164,6 +164,7 @@ def test_figures_are_those_of_the_metrics(features, classifier, tmp_path):
     assert quality.picture(17).dtype == np.uint8
 
 
+@pytest.mark.slow
 def test_copies_noise_and_repetitions_are_told_apart(tmp_path):
     models = {
         "copies": Drawer("train"),

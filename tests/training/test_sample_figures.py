@@ -79,6 +79,7 @@ def test_kid_joins_the_record_and_can_be_monitored(tmp_path):
     assert kids[-1] == pytest.approx(kid(known(images).features, held).value, rel=0.5)
 
 
+@pytest.mark.slow
 def test_a_resumed_record_is_a_straight_one(tmp_path):
     gm_jax.fit(experiment(), tmp_path / "straight")
     gm_jax.fit(experiment(2), tmp_path / "parts")
