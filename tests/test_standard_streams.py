@@ -39,7 +39,8 @@ def process(script, cwd, stdout, **environment):
     )
 
 
-@pytest.mark.parametrize("encoding", ["ascii", pytest.param("latin-1", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_plain_characters_where_there_are_no_others(encoding, tmp_path):
     started = process(SCRIPT, tmp_path, subprocess.PIPE, PYTHONIOENCODING=encoding)
     out, err = started.communicate(timeout=120)
@@ -52,6 +53,7 @@ def test_plain_characters_where_there_are_no_others(encoding, tmp_path):
     assert "usage: gm-jax train digits/vae" in said
 
 
+@pytest.mark.slow
 def test_trainings_whose_output_nobody_reads_go_on(tmp_path):
     """From Python and from the shell."""
     reads, writes = os.pipe()

@@ -103,6 +103,7 @@ def test_dcgan_fits_any_image(size, channels, latent_dim):
     chex.assert_trees_all_equal_shapes_and_dtypes(after, state)
 
 
+@pytest.mark.slow
 def test_the_papers_maps():
     # Radford et al. 2016, figure 1: 4x4x1024 for 64 pixels, with a width of 128.
     assert stage_widths((64, 64, 3), 128) == (128, 256, 512, 1024)

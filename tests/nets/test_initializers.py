@@ -204,7 +204,10 @@ def forecaster(model):
     return model.init(Rngs(jax.random.key(0)), spec).params
 
 
-@pytest.mark.parametrize("encoder", ["cnn", "cae", "cae_attention"])
+@pytest.mark.parametrize(
+    "encoder",
+    ["cae", *(pytest.param(e, marks=pytest.mark.slow) for e in ("cnn", "cae_attention"))],
+)
 def test_a_convlstm_starts_as_pytorchs_one_convolution_of_both(encoder):
     model = ConvLSTM(encoder=encoder, widths=(4, 6), hidden=(5,), initializer="torch")
     params = forecaster(model)

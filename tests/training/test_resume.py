@@ -87,6 +87,7 @@ def test_one_and_four_devices_agree(name, tmp_path):
     np.testing.assert_allclose(four, one, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_several_steps_a_dispatch_and_streaming_change_nothing(tmp_path):
     experiment = miniature("digits/vae", num_steps=60)
     gm_jax.fit(experiment, tmp_path / "single")
