@@ -18,6 +18,7 @@ from gm_jax.cli.report import say
 from gm_jax.errors import UserError
 
 if TYPE_CHECKING:
+    from gm_jax.experiment import Experiment
     from gm_jax.results.plan import Task
 
 
@@ -129,16 +130,13 @@ def _has_accelerator() -> bool:
 
 def _why_not(root: Path, task: "Task", accelerated: bool) -> str | None:
     """Why a recipe is not trained now; None: it is."""
-    from gm_jax.experiment_file import load
     from gm_jax.results.digest import digest
     from gm_jax.results.record import read_recorded
 
-    base, _, variant = task.name.partition(":")
-    path = root / "experiments" / f"{base}.py"
+    path = _file_of(root, task)
     try:
-        recipe = load(f"{path}:{variant or 'get_config'}")
-        seed = recipe.seed if task.seed is None else task.seed
-        same = [r for r in read_recorded(path) if (r.name, r.seed) == (task.name, seed)]
+        recipe = _recipe_of(root, task)
+        same = [r for r in read_recorded(path) if (r.name, r.seed) == (task.name, recipe.seed)]
         if same and same[0].digest == digest(recipe):
             return "has its record"
         if task.budget.accelerated and not accelerated:
@@ -149,18 +147,29 @@ def _why_not(root: Path, task: "Task", accelerated: bool) -> str | None:
     return None
 
 
+def _file_of(root: Path, task: "Task") -> Path:
+    return root / "experiments" / f"{task.name.partition(':')[0]}.py"
+
+
+def _recipe_of(root: Path, task: "Task") -> "Experiment":
+    """What a task trains, with its seed.
+
+    Raises:
+      UserError: where its file can't be read.
+    """
+    from gm_jax.experiment_file import DEFAULT, load
+
+    recipe = load(f"{_file_of(root, task)}:{task.name.partition(':')[2] or DEFAULT}")
+    return recipe if task.seed is None else dataclasses.replace(recipe, seed=task.seed)
+
+
 def _put_aside(root: Path, task: "Task") -> None:
     """Renames a run of the recipe as it was, which could not go on: it is nobody's to remove."""
-    from gm_jax.experiment_file import load
     from gm_jax.training.folder import RunFolder, is_locked
 
-    base, _, variant = task.name.partition(":")
-    recipe = load(f"{root / 'experiments' / base}.py:{variant or 'get_config'}")
-    if task.seed is not None:
-        recipe = dataclasses.replace(recipe, seed=task.seed)
     folder = task.folder
     try:
-        RunFolder(folder).check(recipe)
+        RunFolder(folder).check(_recipe_of(root, task))
     except UserError:
         if not (folder / "experiment.json").is_file() or is_locked(folder):
             return  # training says what is wrong
