@@ -1,6 +1,7 @@
 # make demo    trains the first model on real digits       make lint   style, types and layers
 # make test    the tests                                   make slow   the tests that take minutes
 # make wheel   builds dist/*.whl and the sdist             make bench  benchmarks against PyTorch
+# make docs    the pages and the API as a site, docs/_build/index.html
 # make browser clicks through a page of gm-jax report, where Chromium and its driver are installed
 # make results trains and records what has no fresh record, niced; stop it at any moment, it goes on
 # make clean   removes .venv, caches and builds; your runs/ stay
@@ -17,7 +18,7 @@ PYTEST_PARALLEL ?= -n auto --maxprocesses 8 --dist worksteal
 PYTHONS := python3.14 python3.13 python3.12 python3 python
 SUPPORTED := import sys, ensurepip, venv; sys.exit(not (3, 12) <= sys.version_info[:2] <= (3, 14))
 
-.PHONY: demo test slow browser lint wheel bench results clean
+.PHONY: demo test slow browser lint wheel docs bench results clean
 
 demo: .venv/.installed-demo
 	$(BIN)/gm-jax train experiments/digits/vae.py
@@ -42,6 +43,11 @@ wheel: .venv/.installed-dev
 	rm -rf dist
 	$(BIN)/python -m build
 
+docs: .venv/.installed-docs
+	rm -rf docs/api docs/_build
+	$(BIN)/python -m sphinx -b html -W --keep-going -q -d docs/_build/.doctrees docs docs/_build
+	@echo "docs/_build/index.html"
+
 bench: .venv/.installed-bench
 	@set -e; for file in benchmarks/[!_]*.py; do echo "$$file"; $(BIN)/python "$$file"; done
 
@@ -51,7 +57,7 @@ results: .venv/.installed-demo
 
 clean:
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
-	rm -rf build dist *.egg-info
+	rm -rf build dist docs/api docs/_build *.egg-info
 	find gm_jax experiments tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp for each set of packages: a second `make demo` installs nothing. Without --no-compile the
@@ -60,6 +66,7 @@ clean:
 .venv/.installed-test: extras = [test]
 .venv/.installed-browser: extras = [test,browser]
 .venv/.installed-lint: extras = [test,lint]
+.venv/.installed-docs: extras = [docs]
 .venv/.installed-dev: extras = [dev]
 .venv/.installed-bench: extras = [test,bench]
 .venv/.installed-%: $(BIN)/python pyproject.toml constraints.txt

@@ -7,7 +7,7 @@ images = run.sample(64, seed=0)
 
 from gm_jax.lazy_exports import lazy_exports
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 TYPE_CHECKING = False  # typing is slow to import, and a command begins with this file
 

@@ -2,7 +2,9 @@
 
 import dataclasses
 import difflib
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+import tyro
 
 from gm_jax.cli.animate import Animate
 from gm_jax.cli.command import Command
@@ -24,6 +26,24 @@ from gm_jax.cli.show import Show
 from gm_jax.cli.train import Train
 from gm_jax.errors import UserError
 
+
+@dataclasses.dataclass(frozen=True)
+class Completion(Command):
+    """Print what a shell reads to complete gm-jax. Example: eval "$(gm-jax completion bash)" """
+
+    shell: tyro.conf.Positional[Literal["bash", "zsh"]]
+    """The shell to print it for."""
+
+    uses_jax: ClassVar[bool] = False
+
+    def act(self) -> int:
+        """Prints it."""
+        from gm_jax.cli.completion import completion_script
+
+        print(completion_script(COMMANDS, self.shell))
+        return 0
+
+
 COMMANDS: dict[str, type[Command]] = {
     "train": Train,
     "evaluate": Evaluate,
@@ -42,6 +62,7 @@ COMMANDS: dict[str, type[Command]] = {
     "list": List,
     "show": Show,
     "data": Data,
+    "completion": Completion,
 }
 
 

@@ -1,10 +1,12 @@
 """Initial values of kernels and biases, by name.
 
-lecun_normal   kernels N(0, 1 / fan_in), cut off at two standard deviations; biases 0. Flax's own.
-torch          kernels and biases U(-b, b) with b = 1 / √fan_in: PyTorch's default.
-glorot         kernels U(-b, b) with b = √(6 / (fan_in + fan_out)); biases 0 (Glorot & Bengio
-               2010). TensorFlow 1's and Keras's default.
-normal_002     kernels N(0, 0.02²); biases 0 (Radford et al. 2016, arXiv:1511.06434).
+What a name stands for:
+
+  lecun_normal   kernels N(0, 1 / fan_in), cut off at two standard deviations; biases 0. Flax's own.
+  torch          kernels and biases U(-b, b) with b = 1 / √fan_in: PyTorch's default.
+  glorot         kernels U(-b, b) with b = √(6 / (fan_in + fan_out)); biases 0 (Glorot & Bengio
+                 2010). TensorFlow 1's and Keras's default.
+  normal_002     kernels N(0, 0.02²); biases 0 (Radford et al. 2016, arXiv:1511.06434).
 """
 
 import math

@@ -87,12 +87,12 @@ def results_tables(recorded: Iterable[Recorded]) -> str:
         ]
         heads = ["recipe", "figure", "also", "steps", "core-minutes", "MiB", "date, commit"]
         tables = samples_tables(records[0] for one in some for _, records in by_recipe(one.records))
-        parts.append("\n\n".join([f"### {data}", table(heads, rows), *tables]))
+        parts.append("\n\n".join([f"## {data}", table(heads, rows), *tables]))
     forecasts = [
         _lead_times(r) for one in _with_records(recorded) for r in one.records if r.lead_times
     ]
     if forecasts:
-        parts.append("### Forecasts by lead time\n\n" + "\n\n".join(forecasts))
+        parts.append("## Forecasts by lead time\n\n" + "\n\n".join(forecasts))
     machines = _machines(record for one in _with_records(recorded) for record in one.records)
     return "\n\n".join([*parts, machines])
 

@@ -121,7 +121,7 @@ class Painter:
         return label_grid(grid, ["original", "translation"])
 
     def paint(self, state: TrainState, folder: Path, stem: str) -> dict[str, np.ndarray]:
-        """Writes `stem`.png, `stem`_reconstructions.png and so on; returns the grids by name."""
+        """Writes `STEM.png`, `STEM_reconstructions.png` and so on; returns the grids by name."""
         grids = {
             "samples": self.samples(state),
             "reconstructions": self.reconstructions(state),
