@@ -2,6 +2,7 @@
 # make test    the tests                                   make slow   the tests that take minutes
 # make wheel   builds dist/*.whl and the sdist             make bench  benchmarks against PyTorch
 # make docs    the pages and the API as a site, docs/_build/index.html
+# make notebooks runs those of examples/ anew, in place
 # make browser clicks through a page of gm-jax report, where Chromium and its driver are installed
 # make results trains and records what has no fresh record, niced; stop it at any moment, it goes on
 # make clean   removes .venv, caches and builds; your runs/ stay
@@ -18,7 +19,7 @@ PYTEST_PARALLEL ?= -n auto --maxprocesses 8 --dist worksteal
 PYTHONS := python3.14 python3.13 python3.12 python3 python
 SUPPORTED := import sys, ensurepip, venv; sys.exit(not (3, 12) <= sys.version_info[:2] <= (3, 14))
 
-.PHONY: demo test slow browser lint wheel docs bench results clean
+.PHONY: demo test slow browser lint wheel docs notebooks bench results clean
 
 demo: .venv/.installed-demo
 	$(BIN)/gm-jax train experiments/digits/vae.py
@@ -48,6 +49,10 @@ docs: .venv/.installed-docs
 	$(BIN)/python -m sphinx -b html -W --keep-going -q -d docs/_build/.doctrees docs docs/_build
 	@echo "docs/_build/index.html"
 
+notebooks: .venv/.installed-notebooks
+	rm -rf examples/runs
+	cd examples && ../$(BIN)/jupyter execute --inplace *.ipynb
+
 bench: .venv/.installed-bench
 	@set -e; for file in benchmarks/[!_]*.py; do echo "$$file"; $(BIN)/python "$$file"; done
 
@@ -67,6 +72,7 @@ clean:
 .venv/.installed-browser: extras = [test,browser]
 .venv/.installed-lint: extras = [test,lint]
 .venv/.installed-docs: extras = [docs]
+.venv/.installed-notebooks: extras = [notebooks]
 .venv/.installed-dev: extras = [dev]
 .venv/.installed-bench: extras = [test,bench]
 .venv/.installed-%: $(BIN)/python pyproject.toml constraints.txt

@@ -61,7 +61,8 @@ def _as_rst(app, what, name, obj, options, lines):
         if what == "module" and line.startswith(" ") and not in_block:
             out += ["", "::", ""]  # keeps its lines as they are
             in_block = True
-        elif line and not line.startswith(" "):
+        elif in_block and line and not line.startswith(" "):
+            out.append("")
             in_block = False
         out.append(line if in_block else _escaped(line))
     lines[:] = out
