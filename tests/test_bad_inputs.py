@@ -831,7 +831,7 @@ CASES = {
         ),
         case(
             "train c.py",
-            "storm ana in storm has one frame only",
+            "storm ana in storm has 1 frame, but a window takes 3 + 2",
             given=storm([0]),
             note="one frame",
         ),

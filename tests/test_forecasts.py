@@ -12,7 +12,7 @@ from gm_jax import cli
 from gm_jax.cli import asked
 from gm_jax.cli.forecast import times_in_a_name, write_forecast
 from gm_jax.cli.questions import Question, parse_times, question_of_folder, questions_of_split
-from gm_jax.data import Data, Sevir, SyntheticStorms
+from gm_jax.data import Data, Sevir, Storms, SyntheticStorms
 from gm_jax.data.sequences.sevir_writer import write_synthetic_sevir
 from gm_jax.errors import UserError
 from gm_jax.evaluation.figure import Figure
@@ -167,6 +167,38 @@ def test_a_folder_of_frames(run, tmp_path):
     assert chosen.name == "bea_000200s"
 
 
+def test_frames_of_a_folder_are_cut_as_the_runs_own(run, tmp_path):
+    """A run of storms keeps their middle; only the storm that is asked for is read."""
+    folder = tmp_path / "s"
+    write_storm(folder, "ana", [0, 600, 1000, 1500, 2100], size=14)
+    for path in folder.glob("*.jpg"):  # a bright border, which is to be left out
+        with Image.open(path) as file:
+            pixels = np.asarray(file).copy()
+        framed = np.full((20, 24), 255, np.uint8)
+        framed[3:17, 5:19] = pixels
+        Image.fromarray(framed).save(path, quality=95)
+    source = Storms(folder, context=3, targets=2, size=12, crop=14)
+    data = Data(source=source, train="all", valid=None, test="all")
+    own = Run(run.folder, Experiment(data=data, model=run.model), run.state, DataMesh(1))
+    write_storm(folder, "bea", [0, 100, 200])
+    (folder / "bea_000.jpg").write_bytes(b"no image")
+    asked = question_of_folder(own, None, folder, "ana", 1000)
+    np.testing.assert_allclose(asked.context.mean((1, 2, 3)), [0, 60, 100], atol=3)
+    (folder / "bea_000.jpg").unlink()
+    (folder / "bea_000_features.json").unlink()
+    (example,) = Storms(folder, context=3, targets=2, size=12, crop=14, short="skip").open("all")
+    np.testing.assert_array_equal(asked.context, example["context"])
+    np.testing.assert_array_equal(asked.came, example["image"])
+
+
+def test_a_storm_of_one_frame_is_left_out(tmp_path):
+    write_storm(tmp_path / "s", "ana", [0, 600, 1000, 1500, 2100])
+    write_storm(tmp_path / "s", "bea", [0])
+    with pytest.raises(UserError, match=r"storm bea in .* has 1 frame, .* short skip"):
+        Storms(tmp_path / "s", context=3, targets=2).open("all")
+    assert len(Storms(tmp_path / "s", context=3, targets=2, short="skip").open("all")) == 1
+
+
 @pytest.mark.parametrize(
     ("storms", "options", "message"),
     [
@@ -174,7 +206,7 @@ def test_a_folder_of_frames(run, tmp_path):
         ({"a": [0, 1, 2]}, {"at": 1.0}, "storm a in .* has 2 frames up to 1 s, but .* from 3"),
         ({"a": [0, 1, 2], "b": [0, 1, 2]}, {}, r"holds 2 storms \(a, b\): choose with --storm"),
         ({"a": [0, 1, 2]}, {"storm": "c"}, "--storm c: .* holds a"),
-        ({"a": [0]}, {}, "one frame only"),
+        ({"a": [0]}, {}, "storm a in .* has 1 frame up to 0 s, but .* from 3"),
         ({}, {}, "there is no folder or archive"),
     ],
 )

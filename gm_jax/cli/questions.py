@@ -8,8 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from gm_jax.cli.output import in_a_name, seconds_in_a_name
-from gm_jax.data.sequences.checks import check_times
-from gm_jax.data.sequences.storm_frames import Cut, StormFrames, read_storms
+from gm_jax.data.sequences.checks import check_times, extra_shape
+from gm_jax.data.sequences.storm_files import Storm, StormFiles
+from gm_jax.data.sequences.storm_frames import Cut, read_storm
+from gm_jax.data.sequences.storms import Storms
 from gm_jax.data.store.places import find_path
 from gm_jax.errors import UserError
 from gm_jax.run import Run
@@ -94,19 +96,16 @@ def question_of_folder(
     Raises:
       UserError: the folder, the storm or the time does not fit.
     """
-    num, height, width, channels = next(e.shape for e in run.spec.extras if e.name == "context")
-    if height != width:
-        raise UserError(
-            f"{run.folder} was trained on frames of {width}x{height}, which no square is"
-        )
-    chosen = choose_storm(
-        read_storms(find_path(folder), Cut(height, None, channels)), storm, folder
-    )
+    num = extra_shape(run.spec, "context")[0]
+    files = StormFiles(find_path(folder))
+    found = choose_storm(files.read(), storm, folder)
+    chosen = read_storm(files.path, found, cut_of(run))
     last = chosen.times[-1] if at is None else at
     known = chosen.times <= last
     if known.sum() < num:
         raise UserError(
-            f"storm {chosen.id} in {folder} has {known.sum()} frames up to {last:g} s, but the "
+            f"storm {chosen.id} in {folder} has {known.sum()} "
+            f"{'frame' if known.sum() == 1 else 'frames'} up to {last:g} s, but the "
             f"model forecasts from {num}"
         )
     last = chosen.times[known][-1]
@@ -124,7 +123,24 @@ def question_of_folder(
     return Question(name, chosen.frames[known][-num:], since[known][-num:], wanted, came)
 
 
-def choose_storm(storms: list[StormFrames], wanted: str | None, folder: Path) -> StormFrames:
+def cut_of(run: Run) -> Cut:
+    """What is made of a folder's frames for a run: what was made of those that it was trained on.
+
+    Raises:
+      UserError: those were no squares, and nothing says how they were made.
+    """
+    source = run.experiment.data.source
+    if isinstance(source, Storms):
+        return source.cut
+    _, height, width, channels = extra_shape(run.spec, "context")
+    if height != width:
+        raise UserError(
+            f"{run.folder} was trained on frames of {width}x{height}, which no square is"
+        )
+    return Cut(height, None, 3 if channels == 3 else 1)
+
+
+def choose_storm(storms: list[Storm], wanted: str | None, folder: Path) -> Storm:
     """The storm of that id, or the only one.
 
     Raises:

@@ -68,8 +68,8 @@ class StormFiles:
         """The storms, by their id; reads the json files.
 
         Raises:
-          UserError: a json file is missing or makes no sense, two frames of a storm have one time,
-            or a storm has only one frame.
+          UserError: a json file is missing or makes no sense, or two frames of a storm have one
+            time.
         """
         frames: dict[str, list[tuple[float, str, float | None]]] = {}
         for name in self._images:
@@ -127,11 +127,6 @@ class StormFiles:
         return number
 
     def _sorted(self, storm: str, frames: list[tuple[float, str, float | None]]) -> Storm:
-        if len(frames) == 1:
-            raise UserError(
-                f"storm {storm} in {self.path} has one frame only, {frames[0][1]}: a forecast "
-                "needs known frames and a later one"
-            )
         frames = sorted(frames, key=lambda frame: frame[:2])
         for (time, name, _), (other_time, other, _) in itertools.pairwise(frames):
             if time == other_time:

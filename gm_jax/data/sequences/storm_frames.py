@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gm_jax.data.pixels import middle, to_mode, to_pixels, unreadable_reason
-from gm_jax.data.sequences.storm_files import StormFiles
+from gm_jax.data.sequences.storm_files import Storm, StormFiles
 from gm_jax.errors import UserError
 
 
@@ -75,6 +75,24 @@ def check_same_size(
         )
 
 
+def read_storm(folder: pathlib.Path, storm: Storm, cut: Cut) -> StormFrames:
+    """One storm of a folder, all its frames in memory.
+
+    Args:
+      folder: that its files lie in.
+      storm: of the folder.
+      cut: what is made of the frames.
+
+    Raises:
+      UserError: a frame cannot be read, or they differ in size.
+    """
+    paths = [folder / name for name in storm.names]
+    frames = [decode_frame(path, cut) for path in paths]
+    for other in zip(paths, frames, strict=True):
+        check_same_size((paths[0], frames[0]), other)
+    return StormFrames(storm.id, np.stack(frames), np.array(storm.times))
+
+
 def read_storms(path: pathlib.Path | str, cut: Cut | None = None) -> list[StormFrames]:
     """Every storm of a folder, all frames in memory: for a look, or to start a forecast from.
 
@@ -86,11 +104,4 @@ def read_storms(path: pathlib.Path | str, cut: Cut | None = None) -> list[StormF
       UserError: as `Storms`, where the files make no sense.
     """
     files = StormFiles(pathlib.Path(path).expanduser())
-    found: list[StormFrames] = []
-    for storm in files.read():
-        paths = [files.path / name for name in storm.names]
-        frames = [decode_frame(p, cut or Cut()) for p in paths]
-        for other in zip(paths, frames, strict=True):
-            check_same_size((paths[0], frames[0]), other)
-        found.append(StormFrames(storm.id, np.stack(frames), np.array(storm.times)))
-    return found
+    return [read_storm(files.path, storm, cut or Cut()) for storm in files.read()]

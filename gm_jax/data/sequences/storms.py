@@ -95,11 +95,16 @@ class Storms(Source):
             f"windows of {self.context} + {self.targets}: {sizes}"
         )
 
+    @property
+    def cut(self) -> Cut:
+        """What is made of every frame."""
+        return Cut(self.size, self.crop, self.channels)
+
     def _prepared(self) -> PreparedStorms:
         """The preparation of the files as they are now; made if there is none."""
         path = find_path(self.path)
         files = StormFiles(path)
-        cut = Cut(self.size, self.crop, self.channels)
+        cut = self.cut
         name = preparation_name(path, _FORMAT, cut, files.fingerprint)
         beside = path.resolve().parent / ".gm_jax"
         folders = [folder / "storms" / name for folder in (beside, cache_dir())]
@@ -122,10 +127,11 @@ class Storms(Source):
         usable = [storm for storm in storms if len(storm) >= length]
         if len(usable) < len(storms) and (self.short == "stop" or not usable):
             worst = min(storms, key=len)
+            frames = "1 frame" if len(worst) == 1 else f"{len(worst)} frames"
             hint = ", or leave it out with short skip" if usable else ""
             raise UserError(
-                f"storm {worst.id} in {self.path} has {len(worst)} frames, but a window takes "
-                f"{self.context} + {self.targets}: take fewer{hint}"
+                f"storm {worst.id} in {self.path} has {frames}, but "
+                f"a window takes {self.context} + {self.targets}: take fewer{hint}"
             )
         return usable
 
