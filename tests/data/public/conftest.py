@@ -31,10 +31,10 @@ def idx(array: np.ndarray) -> bytes:
     return gzip.compress(bytes([0, 0, 8, array.ndim]) + shape + array.tobytes(), 1)
 
 
-def mnist(seed=0, sizes=SIZES) -> dict[str, bytes]:
+def mnist(seed=0, sizes=SIZES, levels=256) -> dict[str, bytes]:
     rng, files = np.random.default_rng(seed), {}
     for split, part in (("train", "train"), ("test", "t10k")):
-        images = rng.integers(0, 256, (sizes[split], 28, 28), np.uint8)
+        images = rng.integers(0, levels, (sizes[split], 28, 28), np.uint8)
         labels = rng.integers(0, 10, sizes[split], np.uint8)
         files[f"{part}-images-idx3-ubyte.gz"] = idx(images)
         files[f"{part}-labels-idx1-ubyte.gz"] = idx(labels)
@@ -120,14 +120,14 @@ def omniglot() -> dict[str, bytes]:
     return files
 
 
-def original_files(name: str) -> dict[str, bytes]:
-    """The files that a set is made from, by name."""
+def original_files(name: str, **rest) -> dict[str, bytes]:
+    """The files that a set is made from, by name; of MNIST with `sizes` and `levels`."""
     base, _, config = name.partition("/")
     if base == "emnist":
         return emnist(config)
     seeds = {"mnist": 0, "fashion_mnist": 6, "kmnist": 7}
     if base in seeds:
-        return mnist(seeds[base])
+        return mnist(seeds[base], **rest)
     return {
         "cifar10": cifar10,
         "cifar100": cifar100,
@@ -219,9 +219,9 @@ def web(monkeypatch):
 def published(web, monkeypatch):
     """Publishes a set: TFDS has it at /tfds on the server, and others at /other; its files."""
 
-    def publish(name):
+    def publish(name, **rest):
         base = name.partition("/")[0]
-        contents = original_files(name)
+        contents = original_files(name, **rest)
         for folder in ("tfds", "other"):
             web.give(folder, contents)
         rows = registry(f"{web.url}/tfds", contents)
