@@ -17,7 +17,7 @@ MOST_BYTES = 200_000_000
 def prepare_if_small(name: str) -> None:
     """Downloads and prepares a set where it is public, small and missing; else does nothing.
 
-    Not where GM_JAX_OFFLINE is set. One line on stderr says how much comes from where.
+    Not where GM_JAX_OFFLINE is set. One line says how much comes from where.
 
     Raises:
       UserError: it cannot be downloaded, or not be written anywhere.
@@ -31,10 +31,11 @@ def prepare_if_small(name: str) -> None:
         return
     target = writable_dir(data_dirs())
     host = urllib.parse.urlsplit(files[0].urls[0]).netloc
-    sys.stderr.write(
+    sys.stdout.write(
         f"{'data':<9} {name}: {num_bytes / 1e6:,.1f} MB from {host} into {short_path(target)} "
         "(once)\n"
     )
+    sys.stdout.flush()
     try:
         prepare_public(public, name, target)
     except UserError as error:

@@ -3,11 +3,13 @@
 import contextlib
 import fcntl
 import functools
+import os
 import pathlib
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
+from gm_jax.data.store.making import lock
 from gm_jax.data.store.places import cache_dir, is_writable, short_path
 from gm_jax.data.store.public.fetch import fetch, has_digest
 from gm_jax.data.store.public.files import OriginalFile
@@ -52,19 +54,18 @@ def one_at_a_time(name: str, target: pathlib.Path) -> Iterator[pathlib.Path]:
     """
     folder = (cache_dir() if is_writable(cache_dir()) else target) / "downloads" / name
     folder.mkdir(parents=True, exist_ok=True)
-    # Beside the folder and never removed, so that all who wait hold the same file.
-    with (folder.parent / f"{name}.lock").open("w") as lock:
+    with contextlib.ExitStack() as held:
         with contextlib.suppress(OSError):  # a file system without locks
-            _lock(lock.fileno(), name)
-        yield folder
+            held.callback(os.close, _locked(folder, name))
+        yield folder  # never removed, so that all who wait hold the same
 
 
-def _lock(descriptor: int, name: str) -> None:
+def _locked(folder: pathlib.Path, name: str) -> int:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         sys.stderr.write(f"another process is preparing {name}: waiting for it\n")
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return lock(folder, fcntl.LOCK_EX)
 
 
 def download(files: Sequence[OriginalFile], folder: pathlib.Path, name: str) -> Paths:

@@ -62,10 +62,9 @@ def fetch(file: OriginalFile, folder: pathlib.Path, watch: Callable[[int], None]
                 part.rename(path)
                 return path
             after = _size(part)
-    raise UserError(
-        f"{file.name} cannot be downloaded: "
-        + "; ".join(f"{host}: {reason}" for host, reason in reasons.items())
-    )
+    hosts = {reason: [h for h in reasons if reasons[h] == reason] for reason in reasons.values()}
+    said = "; ".join(f"{', '.join(found)}: {reason}" for reason, found in hosts.items())
+    raise UserError(f"{file.name} cannot be downloaded: {said}", "--from FOLDER")
 
 
 def has_digest(path: pathlib.Path, file: OriginalFile) -> bool:
@@ -90,11 +89,15 @@ def _receive(
     watch(have)
     if have == file.size:
         return
-    with part.open("ab") as out:
-        for block in _blocks(url, have, file.size):
-            out.write(block)
-            have += len(block)
-            watch(have)
+    try:
+        with part.open("ab") as out:
+            for block in _blocks(url, have, file.size):
+                out.write(block)
+                have += len(block)
+                watch(have)
+    finally:
+        if not _size(part):
+            part.unlink(missing_ok=True)
     if not has_digest(part, file):
         part.unlink()
         watch(0)
