@@ -18,7 +18,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from gm_jax.data import BinarizedMnist, ImageData, MovingMnist, Tfds
+import gm_jax
+from gm_jax import cli
+from gm_jax.data import BinarizedMnist, ImageData, MovingMnist, Resize, Tfds
 from gm_jax.data.prepare import introduce, prepare
 from gm_jax.data.store.public import fetch, preparation
 from gm_jax.data.store.public.downloads import download, one_at_a_time
@@ -398,3 +400,39 @@ def test_the_bar(one, monkeypatch):
         download([one.file], one.folder, "mnist")
     assert "downloading mnist" in screen.getvalue()
     assert "300.0/300.0 kB" in screen.getvalue()
+
+
+def test_the_command(no_data, web, published, capsys, monkeypatch):
+    monkeypatch.chdir(no_data)
+    contents = published("fashion_mnist")
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["data", "prepare", "fashion_mnist", "--data-dir", "mine/tfds"])
+    assert stop.value.code == 0
+    size = sum(map(len, contents.values())) / 1e6
+    first, licence, into, last = capsys.readouterr().out.splitlines()
+    assert first == f"fashion_mnist: 4 files, {size:,.1f} MB, from {web.url[7:]}"
+    assert licence == "licence: MIT (Zalando SE)"
+    assert into == "into mine/tfds"
+    assert last.endswith("in mine/tfds/fashion_mnist/3.0.1 (train 300 · test 60)")
+    files = no_data / "files"
+    files.mkdir()
+    for name, content in contents.items():
+        (files / name).write_bytes(content)
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["data", "prepare", "fashion_mnist", "--from", str(files)])
+    assert stop.value.code == 0
+    assert f"MB, in {files}\n" in capsys.readouterr().out
+    assert len(web.asked) == 4
+
+
+@pytest.mark.slow
+def test_fit_and_evaluate_prepare_it(no_data, published, tmp_path):
+    published("mnist")
+    experiment = gm_jax.load("mnist/bayes").replace(
+        **{"data.train": "train[:200]", "data.valid": "train[200:]", "data.batch_size": 100},
+        **{"data.transforms": (Resize(4),), "training.num_steps": 2, "training.sample_every": 0},
+    )
+    run = gm_jax.fit(experiment, tmp_path / "run")
+    assert run.evaluate("test")["neg_log_prob"].n == 60
+    shutil.rmtree(no_data / "tensorflow_datasets")
+    assert run.evaluate("valid")["neg_log_prob"].n == 100  # once more
