@@ -25,6 +25,9 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 # XLA's costly passes take half of the time to compile, and most programs here run a few times.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# No test downloads anything, unless from a server of its own.
+os.environ["GM_JAX_OFFLINE"] = "1"
+os.environ.pop("GM_JAX_MIRROR", None)
 if DATA.is_dir():
     os.environ.setdefault("GM_JAX_DATA", str(DATA))
 

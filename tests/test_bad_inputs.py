@@ -14,8 +14,11 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -256,6 +259,34 @@ def no_data(folder, patch):
     patch.setenv("GM_JAX_DATA", "no_data")
     patch.setenv("HOME", str(folder))
     patch.setenv("XDG_CACHE_HOME", str(folder / ".cache"))
+
+
+def no_network(folder, patch):
+    """A machine on which nothing is prepared, and that reaches no server."""
+
+    def nobody(*args, **rest):
+        raise urllib.error.URLError(socket.gaierror(-2, "Name or service not known"))
+
+    no_data(folder, patch)
+    patch.delenv("GM_JAX_OFFLINE")
+    patch.setattr(urllib.request, "urlopen", nobody)
+
+
+def no_room(folder, patch):
+    """The same, where the disk is nearly full."""
+    no_network(folder, patch)
+    usage = shutil.disk_usage(folder)._replace(free=1_000_000)
+    patch.setattr(shutil, "disk_usage", lambda path: usage)
+
+
+def broken_cifar(folder, patch):
+    no_data(folder, patch)
+    file("mine/cifar-10-binary.tar.gz")(folder, patch)
+
+
+def odd_mirror(folder, patch):
+    no_network(folder, patch)
+    patch.setenv("GM_JAX_MIRROR", "ftp://mirror")
 
 
 def no_programs(folder, patch):
@@ -931,7 +962,15 @@ CASES = {
             "mnist is not prepared in",
             "run: gm-jax data prepare mnist",
             given=no_data,
-            note="nothing is prepared",
+            note="nothing is prepared, GM_JAX_OFFLINE=1",
+        ),
+        case(
+            "train mnist/vae",
+            "mnist: t10k-images-idx3-ubyte.gz cannot be downloaded",
+            "no network",
+            "gm-jax data prepare mnist --from FOLDER",
+            given=no_network,
+            note="nothing is prepared, and there is no network",
         ),
         case(
             "train mnist/vae --data.source.name mnits",
@@ -947,6 +986,50 @@ CASES = {
         case("data prepare mnits", "no dataset mnits", "mnist", given=no_data),
         case("data prepare ../mnist", "'../mnist' is not the name of a dataset"),
         case("data list mnist", "takes no name"),
+        case(
+            "data prepare mnist",
+            "GM_JAX_OFFLINE is set, so that mnist is not downloaded",
+            "--from FOLDER",
+            given=no_data,
+            note="GM_JAX_OFFLINE=1",
+        ),
+        case(
+            "data prepare cifar10",
+            "cannot be downloaded",
+            "no network, or no such server (--from FOLDER)",
+            given=no_network,
+            note="there is no network",
+        ),
+        case(
+            "data prepare mnist",
+            "needs 11.6 MB",
+            "1.0 MB left: make room",
+            given=no_room,
+            note="the disk is nearly full",
+        ),
+        case(
+            "data prepare mnist",
+            "GM_JAX_MIRROR must be http",
+            given=odd_mirror,
+            note="GM_JAX_MIRROR=ftp://mirror",
+        ),
+        case("data prepare emnist", "say emnist/balanced", given=no_data),
+        case("data prepare mnist/digits", "mnist has no configurations", given=no_data),
+        case("data prepare mnist --from mine", "there is no folder mine", given=no_data),
+        case(
+            "data prepare kmnist --from mine",
+            "mine has no t10k-images-idx3-ubyte.gz, ",
+            "which kmnist is made from",
+            given=images(),
+            note="mine is empty",
+        ),
+        case(
+            "data prepare cifar10 --from mine",
+            "cifar-10-binary.tar.gz is not the file that cifar10 is made from",
+            given=broken_cifar,
+            note="that file is text",
+        ),
+        case("data prepare svhn_cropped --from mine", "cannot be prepared from a folder"),
     ],
     "Images of your own": [
         case("train folder/vae", "no images to learn from", "--data.path FOLDER", given=no_data),

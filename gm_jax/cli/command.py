@@ -24,7 +24,9 @@ class Command(abc.ABC):
         Raises:
           UserError: for options that do not fit.
         """
-        options = {f.name.replace("_", "-"): f.default for f in dataclasses.fields(cls)}
+        # One that is a word of Python has "_" behind it.
+        fields = dataclasses.fields(cls)
+        options = {f.name.rstrip("_").replace("_", "-"): f.default for f in fields}
         return parse(cls, argv, f"gm-jax {name}", options)
 
     def asked_for(self, *names: str) -> dict[str, Any]:

@@ -21,6 +21,9 @@ class Data(Command):
     data_dir: Path | None = None
     """Where to prepare it (default: the first of the folders that are looked in)."""
 
+    from_: Annotated[Path | None, tyro.conf.arg(name="from")] = None
+    """A folder that has the original files of a public set: nothing is downloaded then."""
+
     uses_jax: ClassVar[bool] = False
 
     def act(self) -> int:
@@ -43,5 +46,8 @@ class Data(Command):
         if action == "info":
             print(prepare.describe(name))
         else:
-            print(prepare.prepare(name, self.data_dir))
+            lines = prepare.introduce(name, self.data_dir, self.from_)
+            if lines is not None:
+                print(lines, flush=True)
+            print(prepare.prepare(name, self.data_dir, self.from_))
         return 0

@@ -10,7 +10,7 @@ from typing import Any
 
 from gm_jax.data.sets.digits import DIGITS_NAME, prepare_digits
 from gm_jax.data.spec import DataSpec
-from gm_jax.data.store.places import data_dirs, is_writable
+from gm_jax.data.store.places import data_dirs, short_path, writable_dir
 from gm_jax.data.store.prepared import (
     Prepared,
     check_known,
@@ -19,10 +19,13 @@ from gm_jax.data.store.prepared import (
     list_prepared,
     require_prepared,
 )
+from gm_jax.data.store.public.files import original_files
+from gm_jax.data.store.public.preparation import prepare_public
+from gm_jax.data.store.public.sets import PUBLIC_SETS, PublicSet, public_set
 from gm_jax.data.store.tfds import prepared_spec
 from gm_jax.errors import UserError, one_line
 
-__all__ = ["Description", "describe", "list_prepared", "prepare"]
+__all__ = ["Description", "describe", "introduce", "list_prepared", "prepare"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,12 +70,44 @@ def describe(name: str, version: str | None = None) -> Description:
     return Description(prepared, spec, num_bytes)
 
 
-def prepare(name: str, data_dir: pathlib.Path | str | None = None) -> str:
-    """Downloads a public TFDS dataset and prepares it as array_record; needs TensorFlow.
+def introduce(
+    name: str, data_dir: pathlib.Path | str | None = None, files: pathlib.Path | str | None = None
+) -> str | None:
+    """What is said before `prepare` with the same arguments: size, source, licence, place.
+
+    Returns:
+      Lines; None where nothing will be prepared, or TFDS says so itself.
+
+    Raises:
+      UserError: as `prepare` does.
+    """
+    public = _public(name)
+    if public is None or _find(name, data_dir) is not None:
+        return None
+    originals = original_files(public)
+    size = sum(file.size for file in originals)
+    sources = list(dict.fromkeys(urllib.parse.urlsplit(u).netloc for u in originals[0].urls))
+    where = f"from {', else '.join(sources)}" if files is None else f"in {files}"
+    return (
+        f"{name}: {len(originals)} {'file' if len(originals) == 1 else 'files'}, "
+        f"{size / 1e6:,.1f} MB, {where}\n"
+        f"licence: {public.licence}\n"
+        f"into {short_path(writable_dir(_dirs(data_dir)))}"
+    )
+
+
+def prepare(
+    name: str, data_dir: pathlib.Path | str | None = None, files: pathlib.Path | str | None = None
+) -> str:
+    """Downloads a public TFDS dataset and prepares it as array_record.
+
+    MNIST, Fashion-MNIST, KMNIST, EMNIST, CIFAR-10, CIFAR-100, the fixed binarized MNIST and
+    Omniglot need nothing else; TFDS's others need TensorFlow.
 
     Args:
       name: as TFDS calls it.
       data_dir: where to put it; the first data directory that can be written to unless given.
+      files: a folder that has the original files, so that nothing is downloaded.
 
     Returns:
       One line that says what is prepared now, and whether it was before.
@@ -81,33 +116,50 @@ def prepare(name: str, data_dir: pathlib.Path | str | None = None) -> str:
       UserError: TFDS knows no such dataset, TensorFlow is not installed, the network cannot be
         reached, or the dataset cannot be prepared.
     """
-    check_name(name)
-    dirs = data_dirs() if data_dir is None else (pathlib.Path(data_dir).expanduser(),)
-    prepared = find_prepared(name, dirs=dirs)
-    if prepared is not None and prepared.file_format == "array_record":
-        return f"already prepared: {prepared}"
-    folder = next((d for d in dirs if is_writable(d)), None)
-    if folder is None:
+    public = _public(name)
+    if public is None and files is not None:
         raise UserError(
-            f"none of {', '.join(map(str, dirs))} can be written to: give another data_dir",
-            "--data-dir",
+            f"{name} cannot be prepared from a folder: only {', '.join(PUBLIC_SETS)} can", "--from"
         )
+    prepared = _find(name, data_dir)
+    if prepared is not None:
+        return f"already prepared: {prepared}"
+    folder = writable_dir(_dirs(data_dir))
     if name == DIGITS_NAME:
         return f"prepared {prepare_digits(folder)}"
-    check_known(name)
-    if importlib.util.find_spec("tensorflow") is None:
-        raise UserError(
-            f"preparing {name} needs TensorFlow; install it with: pip install 'gm_jax[tfds]'"
-        )
-    _download_and_prepare(name, folder)
-    prepared = find_prepared(name, dirs=(folder,))
-    if prepared is None or prepared.file_format != "array_record":
+    if public is not None:
+        given = None if files is None else pathlib.Path(files).expanduser()
+        prepare_public(public, name, folder, given)
+    else:
+        check_known(name)
+        if importlib.util.find_spec("tensorflow") is None:
+            raise UserError(
+                f"preparing {name} needs TensorFlow; install it with: pip install 'gm_jax[tfds]'"
+            )
+        _download_and_prepare(name, folder)
+    prepared = _find(name, folder)
+    if prepared is None:
         raise UserError(
             f"{folder} holds another preparation of {name}, which is in the way; "
             "move it or give another data_dir",
             "--data-dir",
         )
     return f"prepared {prepared}"
+
+
+def _dirs(data_dir: pathlib.Path | str | None) -> tuple[pathlib.Path, ...]:
+    return data_dirs() if data_dir is None else (pathlib.Path(data_dir).expanduser(),)
+
+
+def _find(name: str, data_dir: pathlib.Path | str | None) -> Prepared | None:
+    """What can be read of a dataset already."""
+    prepared = find_prepared(name, dirs=_dirs(data_dir))
+    return prepared if prepared is not None and prepared.file_format == "array_record" else None
+
+
+def _public(name: str) -> PublicSet | None:
+    check_name(name)
+    return public_set(name)
 
 
 def _download_and_prepare(name: str, folder: pathlib.Path) -> None:

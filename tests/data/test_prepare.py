@@ -57,7 +57,7 @@ def test_without_tensorflow(no_data, monkeypatch):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda n, *a: None if n == "tensorflow" else find(n, *a)
     )
-    assert "pip install 'gm_jax[tfds]'" in refused("mnist")
+    assert "pip install 'gm_jax[tfds]'" in refused("svhn_cropped")
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_without_a_network(no_data, monkeypatch, with_tensorflow):
         raise socket.gaierror("Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", nobody)
-    assert "no network" in refused("cifar10")
+    assert "no network" in refused("svhn_cropped")
     assert not list((no_data / "tensorflow_datasets").rglob("*.json"))
 
 
@@ -93,7 +93,7 @@ def test_failures_of_tfds_are_one_line(no_data, monkeypatch, with_tensorflow, er
 
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: [])
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
-    assert says in refused("cifar10")
+    assert says in refused("svhn_cropped")
 
 
 def test_nowhere_to_write(no_data):

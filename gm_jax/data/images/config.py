@@ -9,6 +9,7 @@ from gm_jax.data.images.folder import Channels, ImageFolder, Unreadable, check_i
 from gm_jax.data.images.labels import Labels
 from gm_jax.data.source import Source
 from gm_jax.data.store.prepared import check_known, find_prepared
+from gm_jax.data.store.public.automatic import prepare_if_small
 from gm_jax.data.store.tfds import Tfds
 from gm_jax.data.transform_text import TRANSFORMS
 from gm_jax.data.transforms import CenterCrop, Resize, Transform
@@ -74,6 +75,7 @@ class ImageData(AnyData):
                 "there are no images to learn from: give a folder or an archive as data.path",
                 "--data.path FOLDER",
             )
+        prepare_if_small(self.tfds)
         if find_prepared(self.tfds) is None:
             check_known(self.tfds)
             raise UserError(

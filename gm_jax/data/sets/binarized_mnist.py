@@ -10,6 +10,7 @@ from gm_jax.data.source import ArrayExamples, Examples, Source
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.store.places import data_dirs
 from gm_jax.data.store.prepared import find_prepared
+from gm_jax.data.store.public.automatic import prepare_if_small
 from gm_jax.data.store.split_expressions import full_names, split_indices
 from gm_jax.data.store.tfds import PreparedExamples
 from gm_jax.errors import UserError
@@ -24,7 +25,8 @@ class BinarizedMnist(Source):
 
     Splits "train", "validation" (also "valid") and "test". Read from TFDS's binarized_mnist where
     it is prepared, else from binarized_mnist.npz in a data directory, which holds `train_bits`,
-    `valid_bits` and `test_bits`: `np.packbits(images, axis=1)` of images [N, 784].
+    `valid_bits` and `test_bits`: `np.packbits(images, axis=1)` of images [N, 784]. Where there is
+    neither, TFDS's is prepared, unless GM_JAX_OFFLINE is set.
     """
 
     @property
@@ -33,6 +35,8 @@ class BinarizedMnist(Source):
 
     def open(self, split: str) -> Examples:
         split = full_names(split)
+        if _bits_path() is None:
+            prepare_if_small("binarized_mnist")
         prepared = find_prepared("binarized_mnist")
         if prepared is not None and prepared.file_format == "array_record":
             return PreparedExamples(prepared, split, num_levels=2)
@@ -43,9 +47,13 @@ class BinarizedMnist(Source):
         return ArrayExamples(images.reshape(-1, 28, 28, 1))
 
 
+def _bits_path() -> pathlib.Path | None:
+    return next((d / _FILE for d in data_dirs() if (d / _FILE).is_file()), None)
+
+
 def _read_bits() -> dict[str, np.ndarray]:
     """The packed bits, uint8 [N, 98], of every split."""
-    path = next((d / _FILE for d in data_dirs() if (d / _FILE).is_file()), None)
+    path = _bits_path()
     if path is None:
         looked = ", ".join(map(str, data_dirs()))
         raise UserError(

@@ -98,17 +98,17 @@ def remove_others(prepared: pathlib.Path) -> None:
     for folder in prepared.parent.glob(f"{stem}-*"):
         if folder.name != prepared.name:
             with contextlib.suppress(OSError):  # held, or removed by another process
-                os.close(_lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB))
+                os.close(lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB))
                 shutil.rmtree(folder, ignore_errors=True)
 
 
 def hold(folder: pathlib.Path, reader: object) -> None:
     """Keeps a preparation from being removed for as long as `reader` lives."""
     with contextlib.suppress(OSError):  # a file system without locks
-        weakref.finalize(reader, os.close, _lock(folder, fcntl.LOCK_SH))
+        weakref.finalize(reader, os.close, lock(folder, fcntl.LOCK_SH))
 
 
-def _lock(folder: pathlib.Path, kind: int) -> int:
+def lock(folder: pathlib.Path, kind: int) -> int:
     """A descriptor that holds a lock on a folder until it is closed; raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -35,6 +35,21 @@ def is_writable(folder: pathlib.Path) -> bool:
     return os.access(folder, os.W_OK)
 
 
+def writable_dir(dirs: tuple[pathlib.Path, ...]) -> pathlib.Path:
+    """The first folder that can be written to.
+
+    Raises:
+      UserError: there is none.
+    """
+    folder = next((d for d in dirs if is_writable(d)), None)
+    if folder is None:
+        raise UserError(
+            f"none of {', '.join(map(str, dirs))} can be written to: give another data_dir",
+            "--data-dir",
+        )
+    return folder
+
+
 def find_path(path: pathlib.Path | str) -> pathlib.Path:
     """Where a path given by a user is: from the working folder, or else from a data folder.
 

@@ -12,7 +12,8 @@ import numpy as np
 from gm_jax.data.pixels import MODES, to_mode, to_pixels
 from gm_jax.data.source import Example, Examples, Source
 from gm_jax.data.spec import DataSpec
-from gm_jax.data.store.prepared import Prepared, damaged, open_builder, require_prepared
+from gm_jax.data.store.prepared import Prepared, damaged, open_builder
+from gm_jax.data.store.public.automatic import prepared_or_made
 from gm_jax.data.store.split_expressions import bad_split
 from gm_jax.errors import UserError
 
@@ -104,7 +105,11 @@ def prepared_spec(prepared: Prepared, num_levels: int = 256) -> DataSpec:
 
 @dataclasses.dataclass(frozen=True)
 class Tfds(Source):
-    """An image dataset of TFDS, by its name there."""
+    """An image dataset of TFDS, by its name there.
+
+    Small public ones that are not prepared are, when they are first read: one line says so. Not
+    where GM_JAX_OFFLINE is set; then, and for others, an error names the command that does.
+    """
 
     name: str = "mnist"
     """Of the dataset, as TFDS calls it: mnist, cifar10, celeb_a, celeb_a_hq/256."""
@@ -113,7 +118,7 @@ class Tfds(Source):
 
     @property
     def spec(self) -> DataSpec:
-        return prepared_spec(require_prepared(self.name, self.version))
+        return prepared_spec(prepared_or_made(self.name, self.version))
 
     def open(self, split: str) -> Examples:
-        return PreparedExamples(require_prepared(self.name, self.version), split)
+        return PreparedExamples(prepared_or_made(self.name, self.version), split)
