@@ -197,6 +197,11 @@ def storm(times, sizes=(8,), text=None, keep=None):
     return write
 
 
+def table(text):
+    """Writes my.csv, of a header and these lines."""
+    return file("my.csv", f"a,b\n{text}")
+
+
 def no_storm(folder, patch):
     """c.py, and nowhere the storm that it would read."""
     no_data(folder, patch)
@@ -306,6 +311,7 @@ def someone_trains(folder, patch):
 
 V, A = "train digits/vae", "train digits/ae"
 F = "train folder/vae --data.path"
+P = "train points/realnvp --data.path"
 LISTS = "(gm-jax train digits/vae --help lists all)"
 
 CASES = {
@@ -862,6 +868,8 @@ CASES = {
     ],
     "Where the output goes": [
         case("sample runs/vae --out x.jpg", "x.jpg: the file must end in .png or .npz"),
+        case("sample runs/vae --out x.csv", "x.csv: the file must end in .png or .npz"),
+        case("sample runs/ddpm --out x.txt", ".png or .npz or .csv or .npy"),
         case("reconstruct runs/vae --out x.npz", "x.npz: the file must end in .png"),
         case("interpolate runs/vae --out x.npz", "x.npz: the file must end in .png or .gif or"),
         case("animate runs/vae --out x.png", "x.png: the file must end in .gif or .mp4"),
@@ -947,6 +955,74 @@ CASES = {
         case("data prepare mnits", "no dataset mnits", "mnist", given=no_data),
         case("data prepare ../mnist", "'../mnist' is not the name of a dataset"),
         case("data list mnist", "takes no name"),
+    ],
+    "Tables of your own": [
+        case(f"{P} no.csv", "there is no file no.csv, here or in", given=no_data),
+        case(f"{P} my.txt", "my.txt is no table", given=file("my.txt"), note="it holds text"),
+        case(f"{P} my.csv", "my.csv is empty", given=file("my.csv", ""), note="it is empty"),
+        case(
+            f"{P} my.csv",
+            "line 3, column b holds 'x', which is no number",
+            "--data.columns, --data.label",
+            given=table("1,2\n3,x\n"),
+            note="a column holds text",
+        ),
+        case(
+            f"{P} my.csv",
+            "line 2 has nothing in column a",
+            given=table(",2\n3,4\n"),
+            note="a value is missing",
+        ),
+        case(
+            f"{P} my.csv",
+            "line 3, column b holds inf, which is not finite",
+            given=table("1,2\n3,inf\n"),
+            note="a value is infinite",
+        ),
+        case(
+            f"{P} my.csv",
+            "line 2, column a holds nan, which is not finite",
+            given=table("nan,2\n3,4\n"),
+            note="a value is NaN",
+        ),
+        case(
+            f"{P} my.csv",
+            "line 3 has 3 values and the first one 2",
+            given=table("1,2\n3,4,5\n"),
+            note="a row has a value more",
+        ),
+        case(
+            f"{P} my.csv",
+            "at least 4 rows are needed",
+            "found 1",
+            given=table("1,2\n"),
+            note="one row",
+        ),
+        case(
+            f"{P} my.csv",
+            "column b is always 2 in train",
+            "--data.columns, --data.no-standardize",
+            given=table("1,2\n3,2\n4,2\n5,2\n6,2\n"),
+            note="a column is constant",
+        ),
+        case(
+            f"{P} my.csv --data.label c",
+            "my.csv has no column c: it has a, b, or give a number from 0 to 1",
+            given=table("1,2\n3,4\n"),
+        ),
+        case(
+            "train points/bayes --data.path my.csv",
+            "Bayes needs labels, and these data have none",
+            given=table("1,2\n3,4\n4,1\n5,3\n6,6\n"),
+            note="no label is named",
+        ),
+        case(
+            f"{P} my.npy",
+            "my.npy holds no array of numbers",
+            given=file("my.npy"),
+            note="my.npy holds text",
+        ),
+        case(f"{P} my.csv --data.valid-fraction 0.95", "must sum to less than 1"),
     ],
     "Images of your own": [
         case("train folder/vae", "no images to learn from", "--data.path FOLDER", given=no_data),
