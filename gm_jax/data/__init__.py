@@ -22,6 +22,7 @@ from gm_jax.data.store.places import data_dirs
 from gm_jax.data.store.prepared import Prepared, list_prepared
 from gm_jax.data.store.tfds import Tfds
 from gm_jax.data.transforms import (
+    AspectCrop,
     Binarize,
     CenterCrop,
     DynamicBinarize,
@@ -39,6 +40,7 @@ from gm_jax.data.transforms import (
 __all__ = [
     "AnyData",
     "ArrayExamples",
+    "AspectCrop",
     "Binarize",
     "BinarizedMnist",
     "CenterCrop",
