@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 import gm_jax
 from gm_jax import cli
@@ -149,7 +149,7 @@ def inception(name, content=None):
 
 
 def images(*kinds):
-    """Files 0.png, 1.jpg, ... in the folder mine, of these kinds: grey, cut, text or json."""
+    """Files 0.jpg, 1.jpg, ... in the folder mine, of these kinds: grey, cut, text, json or heic."""
 
     def write(folder, patch):
         no_data(folder, patch)
@@ -157,12 +157,18 @@ def images(*kinds):
         for i, kind in enumerate(kinds):
             if kind == "text":
                 file(f"mine/{i}.jpg")(folder, patch)
-            elif kind == "json":
-                file(f"mine/{i}.json")(folder, patch)
+            elif kind in ("json", "heic"):
+                file(f"mine/{i}.{kind}")(folder, patch)
             else:
                 picture(f"mine/{i}.jpg", keep=100 if kind == "cut" else None)(folder, patch)
 
     return write
+
+
+def no_jpeg(folder, patch):
+    """Three images, and a Pillow that cannot read them."""
+    images("grey", "grey", "grey")(folder, patch)
+    patch.setattr(features, "check", lambda name: name != "jpg")
 
 
 def archive(name, *kinds):
@@ -200,6 +206,16 @@ def storm(times, sizes=(8,), text=None, keep=None):
 def table(text):
     """Writes my.csv, of a header and these lines."""
     return file("my.csv", f"a,b\n{text}")
+
+
+def sequences(frames=(5, 7, 4, 4), times=(7,), kind=np.uint8):
+    """Writes my.npz, with frames and times of these shapes."""
+
+    def write(folder, patch):
+        seconds = np.broadcast_to(np.arange(float(times[-1])), times)
+        np.savez(folder / "my.npz", frames=np.zeros(frames, kind), times=seconds)
+
+    return write
 
 
 def no_storm(folder, patch):
@@ -311,6 +327,7 @@ def someone_trains(folder, patch):
 
 V, A = "train digits/vae", "train digits/ae"
 F = "train folder/vae --data.path"
+S = "train sequences/cnn_convlstm --data.path"
 P = "train points/realnvp --data.path"
 LISTS = "(gm-jax train digits/vae --help lists all)"
 
@@ -1024,6 +1041,46 @@ CASES = {
         ),
         case(f"{P} my.csv --data.valid-fraction 0.95", "must sum to less than 1"),
     ],
+    "Sequences of your own": [
+        case(f"{S} no.npz", "there is no file no.npz, here or in", given=no_data),
+        case(
+            f"{S} my.npz",
+            "my.npz cannot be read as .npz",
+            given=file("my.npz"),
+            note="my.npz holds text",
+        ),
+        case(
+            f"{S} my.npz",
+            'my.npz has no "frames": it has images',
+            given=lambda folder, patch: np.savez(folder / "my.npz", images=np.zeros(3)),
+            note="it holds images only",
+        ),
+        case(
+            f"{S} my.npz",
+            "frames must be uint8 [N, T, H, W, C] or [N, T, H, W], not float32 [5, 7, 4, 4]",
+            given=sequences(kind=np.float32),
+            note="frames are real numbers",
+        ),
+        case(
+            f"{S} my.npz",
+            "times must be numbers [7] or [5, 7]",
+            given=sequences(times=(6,)),
+            note="there is a time too few",
+        ),
+        case(
+            f"{S} my.npz --data.context 6",
+            "sequences have 7 frames, but an example takes 6 + 3: take fewer",
+            "--data.context, --data.targets",
+            given=sequences(),
+            note="a sequence has 7 frames",
+        ),
+        case(
+            f"{S} my.npz",
+            "my.npz: at least 3 sequences are needed",
+            given=sequences((2, 7, 4, 4)),
+            note="there are 2 sequences",
+        ),
+    ],
     "Images of your own": [
         case("train folder/vae", "no images to learn from", "--data.path FOLDER", given=no_data),
         case("train celeba/vae", "--data.path FOLDER", "data prepare celeb_a", given=no_data),
@@ -1035,6 +1092,20 @@ CASES = {
             given=images("json", "json"),
             note="mine holds 0.json and 1.json",
         ),
+        case(
+            f"{F} mine",
+            "mine holds no images",
+            "but 2 in .heic: convert them",
+            given=images("heic", "heic"),
+            note="mine holds 0.heic and 1.heic",
+        ),
+        case(
+            f"{F} mine",
+            "mine holds 3 .jpg files, and the Pillow that is installed cannot read them",
+            given=no_jpeg,
+            note="Pillow was built without JPEG",
+        ),
+        case(f"{F} mine --data.size 48 0", "ImageData.size must be greater than 0, not (48, 0)"),
         case(f"{F} mine", "at least 3 images", "found 1", given=images("grey"), note="one image"),
         case(
             f"{F} mine",

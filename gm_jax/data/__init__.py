@@ -6,6 +6,8 @@ from gm_jax.data.images.config import ImageData
 from gm_jax.data.images.folder import ImageFolder
 from gm_jax.data.points.config import PointData
 from gm_jax.data.points.source import Points
+from gm_jax.data.sequences.arrays import Sequences
+from gm_jax.data.sequences.config import SequenceData
 from gm_jax.data.sequences.moving_mnist import MovingMnist
 from gm_jax.data.sequences.sevir import Sevir
 from gm_jax.data.sequences.sevir_writer import write_synthetic_sevir
@@ -71,6 +73,8 @@ __all__ = [
     "Resize",
     "ResizeQuantize",
     "Ring",
+    "SequenceData",
+    "Sequences",
     "Sevir",
     "Source",
     "Split",

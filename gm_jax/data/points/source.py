@@ -9,9 +9,9 @@ from gm_jax.data.points.table import SklearnName, Table, read_table, sklearn_tab
 from gm_jax.data.source import ArrayExamples, Examples, Source
 from gm_jax.data.spec import Columns, DataSpec
 from gm_jax.data.store.places import find_path, short_path
+from gm_jax.data.store.row_splits import split_rows
 from gm_jax.data.store.split_expressions import split_indices
 from gm_jax.errors import UserError, check_not_negative, check_parts
-from gm_jax.rng import numpy_generator
 
 _NAMES_SAID = 6
 
@@ -92,28 +92,16 @@ class Points(Source):
         Raises:
           UserError: there are too few for each split to have one.
         """
-        fractions = {"test": self.test_fraction, "validation": self.valid_fraction}
-        drawn = [name for name, fraction in fractions.items() if fraction > 0]
-        num, least = len(table.values), len(drawn) + 1 + self.standardize
-        if num < least:
-            two = ", and two for train, to standardize by" if self.standardize else ""
-            raise UserError(
-                f"{self._title}: at least {least} rows are needed, one each for "
-                f"{', '.join(['train', *reversed(drawn)])}{two}; found {num}"
+        try:
+            return split_rows(
+                len(table.values),
+                self.valid_fraction,
+                self.test_fraction,
+                self.split_seed,
+                least_train=1 + self.standardize,
             )
-        # A row's place depends on its number alone: rows that are added move no other.
-        places = numpy_generator(self.split_seed, "rows").random(num)
-        order = np.argsort(places, kind="stable")
-        found, start, end = {}, 0, 0.0
-        for left, name in enumerate(drawn):
-            end += fractions[name]
-            # One at least for this split, and for each that comes after it.
-            most = num - (least - 1 - left)
-            stop = min(max(int((places < end).sum()), start + 1), most)
-            found[name] = np.sort(order[start:stop])
-            start = stop
-        found["train"] = np.sort(order[start:])
-        return {name: found[name] for name in ("train", "validation", "test") if name in found}
+        except UserError as error:
+            raise error.of(self._title) from error
 
     def _standardization(self, table: Table) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and deviation of each column over the split train.
