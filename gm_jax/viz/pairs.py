@@ -13,6 +13,7 @@ MOST_COLUMNS = 6
 
 _INCHES, _DPI = 1.5, 100
 _BINS = 30
+_LEAST = 200  # points of a pair
 _NAME = 22  # characters of a column's name
 
 
@@ -87,4 +88,5 @@ def _draw_histogram(axis: Any, points: np.ndarray, real: np.ndarray, theme: Them
 
 def _draw_pair(axis: Any, points: np.ndarray, real: np.ndarray, theme: Theme) -> None:
     axis.scatter(real[:, 0], real[:, 1], s=8, color=theme.real, linewidths=0)
+    points = points[: max(len(real), _LEAST)]  # no more, since they would hide the real ones
     axis.scatter(points[:, 0], points[:, 1], s=2, color=theme.series[0], alpha=0.5, linewidths=0)
