@@ -125,7 +125,7 @@ class Run:
             `model.sampling`, such as sampler, guidance, temperature or truncation.
 
         Returns:
-          uint8 levels [num, H, W, C]; float32 where the data are points.
+          uint8 levels [num, H, W, C]; float32 where the data are points, in their own units.
 
         Raises:
           UserError: what the family cannot do, or a value that the field cannot have.

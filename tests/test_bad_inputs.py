@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 import gm_jax
 from gm_jax import cli
@@ -152,7 +152,7 @@ def inception(name, content=None):
 
 
 def images(*kinds):
-    """Files 0.png, 1.jpg, ... in the folder mine, of these kinds: grey, cut, text or json."""
+    """Files 0.jpg, 1.jpg, ... in the folder mine, of these kinds: grey, cut, text, json or heic."""
 
     def write(folder, patch):
         no_data(folder, patch)
@@ -160,12 +160,18 @@ def images(*kinds):
         for i, kind in enumerate(kinds):
             if kind == "text":
                 file(f"mine/{i}.jpg")(folder, patch)
-            elif kind == "json":
-                file(f"mine/{i}.json")(folder, patch)
+            elif kind in ("json", "heic"):
+                file(f"mine/{i}.{kind}")(folder, patch)
             else:
                 picture(f"mine/{i}.jpg", keep=100 if kind == "cut" else None)(folder, patch)
 
     return write
+
+
+def no_jpeg(folder, patch):
+    """Three images, and a Pillow that cannot read them."""
+    images("grey", "grey", "grey")(folder, patch)
+    patch.setattr(features, "check", lambda name: name != "jpg")
 
 
 def archive(name, *kinds):
@@ -196,6 +202,21 @@ def storm(times, sizes=(8,), text=None, keep=None):
             features = text if last and text is not None else features
             if features:
                 (folder / "storm" / f"ana_{i:03d}_features.json").write_text(features)
+
+    return write
+
+
+def table(text):
+    """Writes my.csv, of a header and these lines."""
+    return file("my.csv", f"a,b\n{text}")
+
+
+def sequences(frames=(5, 7, 4, 4), times=(7,), kind=np.uint8):
+    """Writes my.npz, with frames and times of these shapes."""
+
+    def write(folder, patch):
+        seconds = np.broadcast_to(np.arange(float(times[-1])), times)
+        np.savez(folder / "my.npz", frames=np.zeros(frames, kind), times=seconds)
 
     return write
 
@@ -337,6 +358,8 @@ def someone_trains(folder, patch):
 
 V, A = "train digits/vae", "train digits/ae"
 F = "train folder/vae --data.path"
+S = "train sequences/cnn_convlstm --data.path"
+P = "train points/realnvp --data.path"
 LISTS = "(gm-jax train digits/vae --help lists all)"
 
 CASES = {
@@ -893,6 +916,8 @@ CASES = {
     ],
     "Where the output goes": [
         case("sample runs/vae --out x.jpg", "x.jpg: the file must end in .png or .npz"),
+        case("sample runs/vae --out x.csv", "x.csv: the file must end in .png or .npz"),
+        case("sample runs/ddpm --out x.txt", ".png or .npz or .csv or .npy"),
         case("reconstruct runs/vae --out x.npz", "x.npz: the file must end in .png"),
         case("interpolate runs/vae --out x.npz", "x.npz: the file must end in .png or .gif or"),
         case("animate runs/vae --out x.png", "x.png: the file must end in .gif or .mp4"),
@@ -1031,6 +1056,114 @@ CASES = {
         ),
         case("data prepare svhn_cropped --from mine", "cannot be prepared from a folder"),
     ],
+    "Tables of your own": [
+        case(f"{P} no.csv", "there is no file no.csv, here or in", given=no_data),
+        case(f"{P} my.txt", "my.txt is no table", given=file("my.txt"), note="it holds text"),
+        case(f"{P} my.csv", "my.csv is empty", given=file("my.csv", ""), note="it is empty"),
+        case(
+            f"{P} my.csv",
+            "line 3, column b holds 'x', which is no number",
+            "--data.columns, --data.label",
+            given=table("1,2\n3,x\n"),
+            note="a column holds text",
+        ),
+        case(
+            f"{P} my.csv",
+            "line 2 has nothing in column a",
+            given=table(",2\n3,4\n"),
+            note="a value is missing",
+        ),
+        case(
+            f"{P} my.csv",
+            "line 3, column b holds inf, which is not finite",
+            given=table("1,2\n3,inf\n"),
+            note="a value is infinite",
+        ),
+        case(
+            f"{P} my.csv",
+            "line 2, column a holds nan, which is not finite",
+            given=table("nan,2\n3,4\n"),
+            note="a value is NaN",
+        ),
+        case(
+            f"{P} my.csv",
+            "line 3 has 3 values and the first one 2",
+            given=table("1,2\n3,4,5\n"),
+            note="a row has a value more",
+        ),
+        case(
+            f"{P} my.csv",
+            "at least 4 rows are needed",
+            "found 1",
+            given=table("1,2\n"),
+            note="one row",
+        ),
+        case(
+            f"{P} my.csv",
+            "column b is always 2 in train",
+            "--data.columns, --data.no-standardize",
+            given=table("1,2\n3,2\n4,2\n5,2\n6,2\n"),
+            note="a column is constant",
+        ),
+        case(
+            f"{P} my.csv --data.label c",
+            "my.csv has no column c: it has a, b, or give a number from 0 to 1",
+            given=table("1,2\n3,4\n"),
+        ),
+        case(
+            "train points/bayes --data.path my.csv",
+            "Bayes needs labels, and these data have none",
+            given=table("1,2\n3,4\n4,1\n5,3\n6,6\n"),
+            note="no label is named",
+        ),
+        case(
+            f"{P} my.npy",
+            "my.npy holds no array of numbers",
+            given=file("my.npy"),
+            note="my.npy holds text",
+        ),
+        case(f"{P} my.csv --data.valid-fraction 0.95", "must sum to less than 1"),
+    ],
+    "Sequences of your own": [
+        case(f"{S} no.npz", "there is no file no.npz, here or in", given=no_data),
+        case(
+            f"{S} my.npz",
+            "my.npz cannot be read as .npz",
+            given=file("my.npz"),
+            note="my.npz holds text",
+        ),
+        case(
+            f"{S} my.npz",
+            'my.npz has no "frames": it has images',
+            given=lambda folder, patch: np.savez(folder / "my.npz", images=np.zeros(3)),
+            note="it holds images only",
+        ),
+        case(
+            f"{S} my.npz",
+            "frames must be uint8 [N, T, H, W, C] or [N, T, H, W], not float32 [5, 7, 4, 4]",
+            given=sequences(kind=np.float32),
+            note="frames are real numbers",
+        ),
+        case(
+            f"{S} my.npz",
+            "times must be numbers [7] or [5, 7]",
+            given=sequences(times=(6,)),
+            note="there is a time too few",
+        ),
+        case(
+            f"{S} my.npz --data.context 6",
+            "sequences have 7 frames, but an example takes 6 + 3: take fewer",
+            "--data.context, --data.targets",
+            given=sequences(),
+            note="a sequence has 7 frames",
+        ),
+        case(
+            f"{S} my.npz",
+            "my.npz: at least 3 sequences are needed",
+            given=sequences((2, 7, 4, 4)),
+            note="there are 2 sequences",
+        ),
+    ],
     "Images of your own": [
         case("train folder/vae", "no images to learn from", "--data.path FOLDER", given=no_data),
         case("train celeba/vae", "--data.path FOLDER", "data prepare celeb_a", given=no_data),
@@ -1042,6 +1175,20 @@ CASES = {
             given=images("json", "json"),
             note="mine holds 0.json and 1.json",
         ),
+        case(
+            f"{F} mine",
+            "mine holds no images",
+            "but 2 in .heic: convert them",
+            given=images("heic", "heic"),
+            note="mine holds 0.heic and 1.heic",
+        ),
+        case(
+            f"{F} mine",
+            "mine holds 3 .jpg files, and the Pillow that is installed cannot read them",
+            given=no_jpeg,
+            note="Pillow was built without JPEG",
+        ),
+        case(f"{F} mine --data.size 48 0", "ImageData.size must be greater than 0, not (48, 0)"),
         case(f"{F} mine", "at least 3 images", "found 1", given=images("grey"), note="one image"),
         case(
             f"{F} mine",

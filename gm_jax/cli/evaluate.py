@@ -76,6 +76,8 @@ class Evaluate(Command):
             return 0
         say("run", f"{self.run} · step {run.step:,}")
         show_figures(self.split, figures)
+        if run.spec.log_scale:
+            say("", "densities are of the table's own units, with the standardization undone")
         if read:
             show_figures("samples", read)
         if quality is not None:

@@ -1,9 +1,10 @@
 """Where commands write: looked at before anything is computed, and named where it fails."""
 
 import contextlib
+import csv
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +91,17 @@ def save_arrays(out: Path, **arrays: Any) -> None:
     """Writes an .npz, making its folder; whole or not at all."""
     with naming(out), replacing(out) as aside:
         np.savez_compressed(aside, **arrays)
+
+
+def save_rows(out: Path, array: np.ndarray) -> None:
+    """Writes an .npy, making its folder; whole or not at all."""
+    with naming(out), replacing(out) as aside:
+        np.save(aside, array)
+
+
+def save_table(out: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Writes a .csv, making its folder; whole or not at all."""
+    with naming(out), replacing(out) as aside, aside.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)

@@ -42,7 +42,7 @@ class Sample(Command):
     """File of the run's own classes (default: the one it was trained from, if still the same)."""
     out: Path | None = None
     """A .png grid, or .npz with the levels (default: samples/seed_N.png in the run, with what else
-    was asked for in its name)."""
+    was asked for in its name). Of points also .csv or .npy."""
 
     sampling: tyro.conf.Suppress[Any] = None
 
@@ -102,12 +102,12 @@ class Sample(Command):
         if out is None:
             asked_for = self.asked_for("num", "means", "label") | other | self.asked_for("step")
             out = RunFolder(self.run).samples / name_of(f"seed_{self.seed}", asked_for, run.step)
-        check_out(out, ".png", ".npz")
+        check_out(out, ".png", ".npz", *((".csv", ".npy") if run.spec.continuous else ()))
         if self.means:
             save_images(out, unit_to_pixels(run.sample_means(self.num, self.seed, **other)), 256)
         else:
             samples = run.sample(self.num, self.seed, label, show_progress=True, **other)
-            save(out, samples, run, in_turn=label is None)
+            save(out, samples, run, label)
         said = "".join(f" · {name.replace('_', ' ')} {spoken(v)}" for name, v in other.items())
         kind = "points" if run.spec.continuous else "images"
         say("samples", f"{out} · {self.num} {kind} · seed {self.seed}{said}")
@@ -151,20 +151,21 @@ def spoken(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def save(out: Path, samples: "np.ndarray", run: "Run", in_turn: bool) -> None:
+def save(out: Path, samples: "np.ndarray", run: "Run", label: int | None) -> None:
     """Samples of a run: images as a grid or as levels, points as a scatter picture or as values.
 
     Args:
-      out: a .png or .npz file.
+      out: a .png or .npz file; of points also .csv or .npy.
       samples: as `run.sample` gives them.
       run: what they are of.
-      in_turn: whether the classes took turns, where there are any: each has a column then.
+      label: that all were drawn by; None: the classes took turns, where there are any, and each has
+        a column.
     """
     from gm_jax.training.pictures import class_columns
 
     if run.spec.continuous:
-        return save_points(out, samples, run)
-    columns = class_columns(run.model, run.spec) if in_turn else None
+        return save_points(out, samples, run, label)
+    columns = class_columns(run.model, run.spec) if label is None else None
     return save_images(out, samples, run.spec.num_levels, columns)
 
 
@@ -180,11 +181,37 @@ def save_images(
     return save_grid(out, class_grid(images, num_levels, num_columns))
 
 
-def save_points(out: Path, points: "np.ndarray", run: "Run") -> None:
-    """A scatter picture as PNG over points of the test split, or the values as npz."""
-    from gm_jax.cli.output import save_arrays, save_grid
+def save_points(out: Path, points: "np.ndarray", run: "Run", label: int | None) -> None:
+    """A scatter picture as PNG over points of the test split, or the values as npz, npy or csv."""
+    from gm_jax.cli.output import save_arrays, save_grid, save_rows, save_table
     from gm_jax.training.pictures import NUM_POINTS, points_picture
 
-    if out.suffix == ".npz":
-        return save_arrays(out, image=points)
-    return save_grid(out, points_picture(points, run.batch(NUM_POINTS)["image"]))
+    match out.suffix:
+        case ".npz":
+            return save_arrays(out, image=points)
+        case ".npy":
+            return save_rows(out, points.reshape(len(points), -1))
+        case ".csv":
+            return save_table(out, *table_of(points, run, label))
+        case _:
+            real = run.batch(NUM_POINTS)["image"]
+            return save_grid(out, points_picture(points, real, run.spec))
+
+
+def table_of(
+    points: "np.ndarray", run: "Run", label: int | None
+) -> tuple[list[str], list[list[str]]]:
+    """Points as a table: names of its columns, and its rows; with labels, where they have any."""
+    spec = run.spec
+    names = [f"x{i}" for i in range(spec.num_dims)]
+    if spec.columns is not None:
+        names = list(spec.columns.names)
+    # As many digits as tell any two float32 apart.
+    rows = [[f"{value:.9g}" for value in row] for row in points.reshape(len(points), -1).tolist()]
+    if not run.model.conditional:
+        return names, rows
+    title, classes = "label", [str(i) for i in range(spec.num_classes or 1)]
+    if spec.columns is not None and spec.columns.classes:
+        title, classes = spec.columns.label or title, list(spec.columns.classes)
+    drawn = (i % len(classes) if label is None else label for i in range(len(rows)))
+    return [*names, title], [[*row, classes[i]] for row, i in zip(rows, drawn, strict=True)]

@@ -4,6 +4,10 @@ from gm_jax.data.augmentations import ColorJitter, RandomResizedCrop, RandomRota
 from gm_jax.data.config import AnyData, Data
 from gm_jax.data.images.config import ImageData
 from gm_jax.data.images.folder import ImageFolder
+from gm_jax.data.points.config import PointData
+from gm_jax.data.points.source import Points
+from gm_jax.data.sequences.arrays import Sequences
+from gm_jax.data.sequences.config import SequenceData
 from gm_jax.data.sequences.moving_mnist import MovingMnist
 from gm_jax.data.sequences.sevir import Sevir
 from gm_jax.data.sequences.sevir_writer import write_synthetic_sevir
@@ -14,12 +18,13 @@ from gm_jax.data.sets.binarized_mnist import BinarizedMnist
 from gm_jax.data.sets.digits import Digits
 from gm_jax.data.sets.toy import Clusters, Grid, Ring
 from gm_jax.data.source import ArrayExamples, Examples, Source
-from gm_jax.data.spec import DataSpec, Extra
+from gm_jax.data.spec import Columns, DataSpec, Extra
 from gm_jax.data.split import Split, gather
 from gm_jax.data.store.places import data_dirs
 from gm_jax.data.store.prepared import Prepared, list_prepared
 from gm_jax.data.store.tfds import Tfds
 from gm_jax.data.transforms import (
+    AspectCrop,
     Binarize,
     CenterCrop,
     DynamicBinarize,
@@ -37,11 +42,13 @@ from gm_jax.data.transforms import (
 __all__ = [
     "AnyData",
     "ArrayExamples",
+    "AspectCrop",
     "Binarize",
     "BinarizedMnist",
     "CenterCrop",
     "Clusters",
     "ColorJitter",
+    "Columns",
     "Cut",
     "Data",
     "DataSpec",
@@ -56,6 +63,8 @@ __all__ = [
     "ImageData",
     "ImageFolder",
     "MovingMnist",
+    "PointData",
+    "Points",
     "Prepared",
     "Quantize",
     "RandomResizedCrop",
@@ -64,6 +73,8 @@ __all__ = [
     "Resize",
     "ResizeQuantize",
     "Ring",
+    "SequenceData",
+    "Sequences",
     "Sevir",
     "Source",
     "Split",

@@ -22,6 +22,20 @@ def middle(image: Any, side: int) -> Any:
     return image.crop((left, top, left + side, top + side))
 
 
+def middle_box(image: Any, height: int, width: int) -> Any:
+    """The largest part in the middle of a Pillow image that has the proportions height : width."""
+    rows, columns = largest_box(image.height, image.width, height, width)
+    left, top = (image.width - columns) // 2, (image.height - rows) // 2
+    return image.crop((left, top, left + columns, top + rows))
+
+
+def largest_box(rows: int, columns: int, height: int, width: int) -> tuple[int, int]:
+    """Height and width of the largest box in rows x columns of the proportions height : width."""
+    if rows * width <= columns * height:
+        return rows, max(1, round(rows * width / height))
+    return max(1, round(columns * height / width)), columns
+
+
 def to_pixels(image: Any) -> np.ndarray:
     """A Pillow image of one of `MODES` as uint8 [H, W, C]."""
     pixels = np.asarray(image)

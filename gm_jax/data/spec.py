@@ -2,12 +2,12 @@
 
 import dataclasses
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from gm_jax.config_types import Config
-from gm_jax.errors import ConfigError
+from gm_jax.errors import ConfigError, check_positive
 
 _TAKEN = ("image", "label", "index", "mask")
 
@@ -37,6 +37,33 @@ class Extra(Config):
 
 
 @dataclasses.dataclass(frozen=True)
+class Columns(Config):
+    """What the values of a point are, where they are the columns of a table.
+
+    Attributes:
+      names: of the columns, one for each value.
+      shift: what a model subtracts from each value; none: values enter it as they are.
+      scale: what it divides them by then, greater than 0; as many as shift.
+      label: name of the column that labels come from, if any.
+      classes: what the labels 0, 1, ... are called there.
+    """
+
+    names: tuple[str, ...]
+    shift: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+    label: str | None = None
+    classes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_positive(self, "scale")
+        if len(self.shift) != len(self.scale) or len(self.shift) not in (0, len(self.names)):
+            raise ConfigError(
+                f"Columns.shift and scale need a number for each of {len(self.names)} columns, or "
+                f"none, not {len(self.shift)} and {len(self.scale)}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
 class DataSpec(Config):
     """Shape and alphabet of one example.
 
@@ -48,6 +75,8 @@ class DataSpec(Config):
       extras: further arrays of an example, such as the frames that a forecast starts from.
       thresholds: levels from which on a pixel is an event, such as rain, that forecasts are
         counted by.
+      columns: of points that come from a table; batches, samples and densities are in its own
+        units, and models standardize inside.
     """
 
     shape: tuple[int, ...]
@@ -56,6 +85,7 @@ class DataSpec(Config):
     continuous: bool = False
     extras: tuple[Extra, ...] = ()
     thresholds: tuple[int, ...] = ()
+    columns: Columns | None = None
 
     @property
     def num_dims(self) -> int:
@@ -66,3 +96,29 @@ class DataSpec(Config):
     def is_sequence(self) -> bool:
         """Whether an example is a sequence of frames that others are to be forecast from."""
         return len(self.shape) == 4
+
+    def standardized(self, points: Any) -> Any:
+        """Points [..., D] in the units that models learn in; as they are, unless `columns` says."""
+        if self.columns is None or not self.columns.scale:
+            return points
+        shift, scale = self._affine(points.ndim)
+        return (points - shift) / scale
+
+    def restored(self, values: Any) -> Any:
+        """The inverse of `standardized`."""
+        if self.columns is None or not self.columns.scale:
+            return values
+        shift, scale = self._affine(values.ndim)
+        return shift + scale * values
+
+    @property
+    def log_scale(self) -> float:
+        """What to add to -log p of standardized points, for that of the points; nats."""
+        return 0.0 if self.columns is None else math.fsum(map(math.log, self.columns.scale))
+
+    def _affine(self, ndim: int) -> tuple[np.ndarray, np.ndarray]:
+        """Shift and scale, float32 [1, ..., D]."""
+        assert self.columns is not None
+        columns = np.array([self.columns.shift, self.columns.scale], np.float32)
+        shift, scale = columns.reshape(2, *[1] * (ndim - 1), -1)
+        return shift, scale

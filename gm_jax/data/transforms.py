@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gm_jax.config_types import Config
+from gm_jax.data.pixels import largest_box
 from gm_jax.data.spec import DataSpec
 from gm_jax.errors import ConfigError, UserError, check_positive
 from gm_jax.rng import Rngs
@@ -109,6 +110,28 @@ class Resize(FixedTransform):
             resized = np.asarray(picture.resize((width, height), resample))
             out[i] = resized.reshape(out.shape[1:])
         return out
+
+
+@dataclasses.dataclass(frozen=True)
+class AspectCrop(FixedTransform):
+    """Cuts the largest box of given proportions out of the middle of each image."""
+
+    size: int | tuple[int, int] = 1
+    """Height and width, of which the proportions count; one number for a square."""
+
+    def __post_init__(self) -> None:
+        check_positive(self, "size")
+
+    def spec(self, spec: DataSpec) -> DataSpec:
+        height, width, channels = spec.shape
+        box = largest_box(height, width, *height_width(self.size)) if height else (0, 0)
+        return dataclasses.replace(spec, shape=(*box, channels))
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        height, width = images.shape[1:3]
+        rows, columns = largest_box(height, width, *height_width(self.size))
+        top, left = (height - rows) // 2, (width - columns) // 2
+        return images[:, top : top + rows, left : left + columns]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -236,7 +236,7 @@ class Adversarial(Family):
             refuse_condition(type(self).__name__, condition)
         x, _ = self._generate(state.eval_params, _averaged(state), spec, z, condition, train=False)
         if spec.continuous:
-            return x
+            return spec.restored(x)
         back = from_unit if self.generator.output == "sigmoid" else from_symmetric
         return back(x, spec.num_levels)
 
@@ -260,7 +260,7 @@ class Adversarial(Family):
     def _scaled(self, image: Array, spec: DataSpec) -> Array:
         """Real images in the range of the generator's output, float32 [B, H, W, C]."""
         if spec.continuous:
-            return image
+            return spec.standardized(image)
         scale = to_unit if self.generator.output == "sigmoid" else to_symmetric
         return scale(image, spec.num_levels)
 

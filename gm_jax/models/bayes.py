@@ -71,7 +71,10 @@ class Bayes(GaussianClasses):
     def classify(self, state: TrainState, batch: Batch) -> Array:
         """log p(y|x), [B, K]; of images at the middle of each level's bin."""
         image, spec = batch["image"], state.spec
-        x = image if spec.continuous else (image.astype(jnp.float32) + 0.5) / spec.num_levels
+        if spec.continuous:
+            x = spec.standardized(image)
+        else:
+            x = (image.astype(jnp.float32) + 0.5) / spec.num_levels
         return jax.nn.log_softmax(self._joint(state.params, x.reshape(x.shape[0], -1)))
 
     def _fit(self, statistics: GaussianStatistics) -> Params:

@@ -326,7 +326,8 @@ class DDPM(Family):
         if self.learn_decoder_scale:
             log_scale = jnp.clip(params["decoder_log_scale"], MIN_LOG_SCALE, MAX_LOG_SCALE)
         if spec.continuous:
-            return sum_per_example(gaussian_log_prob(image, mean, log_scale))
+            x0 = spec.standardized(image)
+            return sum_per_example(gaussian_log_prob(x0, mean, log_scale)) - spec.log_scale
         return sum_per_example(
             discretized_gaussian_log_prob(image, mean, log_scale, spec.num_levels)
         )
@@ -393,7 +394,7 @@ class DDPM(Family):
                 begin = self.sampling.begin or (_COSINE_BEGIN if self.schedule == "cosine" else 1)
                 steps = log_snr_steps(schedule, calls, math.ceil(begin * self.num_steps))
                 x = sample_dpm_solver_pp_2m(denoise, schedule, steps, x)
-        return x if spec.continuous else from_symmetric(x, spec.num_levels)
+        return spec.restored(x) if spec.continuous else from_symmetric(x, spec.num_levels)
 
     def _condition(self, condition: Any, num: int, spec: DataSpec) -> Array | None:
         """Labels [num], or None for a model without."""
@@ -434,5 +435,5 @@ class DDPM(Family):
 
 
 def _scaled(image: Array, spec: DataSpec) -> Array:
-    """float32 [B, H, W, C]: levels on [-1, 1], points as they are."""
-    return image if spec.continuous else to_symmetric(image, spec.num_levels)
+    """float32 [B, H, W, C]: levels on [-1, 1], points as they are or standardized."""
+    return spec.standardized(image) if spec.continuous else to_symmetric(image, spec.num_levels)

@@ -2,8 +2,9 @@
 
   p(x) = sum_y p(y) sum_k p(k|y) N(x; m_yk, Sigma_yk)
 
-Points are modelled as they are. Images are modelled as dequantized values x = (levels + u) / L with
-u ~ U[0, 1), whose density bounds the probability of the levels:
+Points are modelled as they are, or standardized where their spec says so; densities and samples are
+in their own units all the same. Images are modelled as dequantized values x = (levels + u) / L
+with u ~ U[0, 1), whose density bounds the probability of the levels:
 
   -log P(levels) <= -E_u[log p(x)] + D log L                 (Theis et al. 2016, arXiv:1511.01844)
 
@@ -118,8 +119,9 @@ class GaussianClasses(Family):
 
     def log_density(self, state: TrainState, points: Array) -> Array:
         """log p of points [N, H, W, C] (of images: dequantized values), nats, [N]."""
-        joint = self._joint(state.params, points.reshape(points.shape[0], -1))
-        return jax.nn.logsumexp(joint, axis=-1)
+        x = state.spec.standardized(points)
+        joint = self._joint(state.params, x.reshape(x.shape[0], -1))
+        return jax.nn.logsumexp(joint, axis=-1) - state.spec.log_scale
 
     def sample(self, state: TrainState, rngs: Rngs, num: int, condition: Any = None) -> Array:
         """Draws a Gaussian of each sample's class, and from it: uint8 levels [num, H, W, C].
@@ -151,7 +153,7 @@ class GaussianClasses(Family):
 
         x = jax.lax.map(draw, (label, component, noise), batch_size=_DRAWS)
         x = x.reshape(num, *spec.shape)
-        return x if spec.continuous else quantize(x, spec.num_levels)
+        return spec.restored(x) if spec.continuous else quantize(x, spec.num_levels)
 
     def _empty_params(self, spec: DataSpec, num_classes: int, num_components: int) -> Params:
         """Of the right shapes, before anything was seen."""
@@ -173,13 +175,18 @@ class GaussianClasses(Family):
 
     def _values(self, rngs: Rngs, image: Array, spec: DataSpec) -> Array:
         """What is modelled: points, or dequantized levels in [0, 1), float32 [B, D]."""
-        if not spec.continuous:
-            image = uniform_dequantize(rngs("dequantization"), image, spec.num_levels)
-        return image.reshape(image.shape[0], -1)
+        if spec.continuous:
+            x = spec.standardized(image)
+        else:
+            x = uniform_dequantize(rngs("dequantization"), image, spec.num_levels)
+        return x.reshape(x.shape[0], -1)
 
     def _bin_log_volume(self, spec: DataSpec) -> float:
-        """What turns -log p of dequantized values into a bound of -log P of levels: D log L."""
-        return 0.0 if spec.continuous else spec.num_dims * math.log(spec.num_levels)
+        """What turns -log p of dequantized values into a bound of -log P of levels: D log L.
+
+        Of standardized points: what turns it into that of the points.
+        """
+        return spec.log_scale if spec.continuous else spec.num_dims * math.log(spec.num_levels)
 
     def _joint(self, params: Params, x: Array) -> Array:
         """log p(x, y) of x [B, D] for every class, [B, C]."""

@@ -2,8 +2,9 @@
 
   log p(x) = log N(f(x); 0, I) + log |det df/dx|
 
-Points have this density. Images of L levels are dequantized to x = (levels + u) / L and brought to
-the whole real line by y = logit(alpha + (1 - 2 alpha) x), which gives a bound on their probability,
+Points have this density, in their own units also where they are standardized for the flow. Images
+of L levels are dequantized to x = (levels + u) / L and brought to the whole real line by
+y = logit(alpha + (1 - 2 alpha) x), which gives a bound on their probability,
 
   log P(levels) >= E_q(u)[log p(y) + log |det dy/dx| - log q(u | levels)] - D log L
 
@@ -167,6 +168,15 @@ class RealNVP(Family):
         )  # [K, B]
         return importance_log_prob(log_weights)
 
+    def supports(self, ability: str, spec: DataSpec) -> bool:
+        """A density of points, labels left open, is there where no label enters the flow."""
+        return ability != "log_density" or (spec.continuous and not self.conditional)
+
+    def log_density(self, state: TrainState, points: Array) -> Array:
+        """log p of points [N, H, W, C], nats, [N]; of a flow without labels."""
+        batch = {"image": points}
+        return self._log_weight(state.eval_params, jax.random.key(0), batch, state.spec)
+
     def sample(self, state: TrainState, rngs: Rngs, num: int, condition: Any = None) -> Array:
         """Images of draws from the prior: uint8 levels [num, H, W, C] (points: float32)."""
         return self.decode(state, self.draw_latents(state, rngs, num), condition)
@@ -184,7 +194,9 @@ class RealNVP(Family):
           UserError: a batch without labels to a conditional flow.
         """
         spec, image = state.spec, jnp.asarray(batch["image"])
-        if not spec.continuous:
+        if spec.continuous:
+            image = spec.standardized(image)
+        else:
             image, _ = logit_forward(bin_positions(image, 0.5, spec.num_levels), self.alpha)
         return self._latents(state.eval_params, image, self._labels_of(batch), spec)[0]
 
@@ -208,7 +220,7 @@ class RealNVP(Family):
             {"params": state.eval_params["flow"]}, z, self._one_hot(condition, spec), inverse=True
         )
         if spec.continuous:
-            return y
+            return spec.restored(y)
         return quantize(logit_inverse(y, self.alpha)[0], spec.num_levels)
 
     def _flow(self, spec: DataSpec) -> Any:
@@ -241,9 +253,12 @@ class RealNVP(Family):
     def _unbounded(
         self, params: Any, key: Array, image: Array, spec: DataSpec
     ) -> tuple[Array, Array]:
-        """What enters the flow, y [B, H, W, C], and log |dy/d levels| - log q(u), nats [B]."""
+        """What enters the flow, y [B, H, W, C], and log |dy/d levels| - log q(u), nats [B].
+
+        Of points log |dy/dx|, which is 0 unless they are standardized.
+        """
         if spec.continuous:
-            return image, jnp.zeros(len(image))
+            return spec.standardized(image), jnp.full(len(image), -spec.log_scale)
         x, log_q = self._dequantize(params, key, image, spec)
         y, log_det = logit_forward(x, self.alpha)
         return y, log_det - spec.num_dims * math.log(spec.num_levels) - log_q

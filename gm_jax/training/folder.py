@@ -130,6 +130,16 @@ class RunFolder:
                 "--run",
             )
 
+    def _check_columns(self, old: DataSpec, new: DataSpec) -> None:
+        """Raises UserError where a table has changed so much that a model would see other units."""
+        if old.columns != new.columns:
+            raise UserError(
+                f"{self.path} was trained on a table that has changed since: its columns, or their "
+                "mean and deviation, are others now; put the table back, or train anew in another "
+                "folder",
+                "--run",
+            )
+
     def has_checkpoint(self) -> bool:
         """Whether anything was saved, be it damaged."""
         return self.checkpoints.is_dir() and any(self.checkpoints.iterdir())
@@ -145,9 +155,12 @@ class RunFolder:
           step: from which on it is trained.
 
         Raises:
-          UserError: as `check`, which another process may have made differ since.
+          UserError: as `check`, which another process may have made differ since; or where the
+            table that the run learns from has other columns by now, or another standardization.
         """
         self.check(experiment)
+        if step:
+            self._check_columns(load_json(self.experiment, code_for(experiment))["spec"], spec)
         self.samples.mkdir(parents=True, exist_ok=True)
         parts = parts_of(read_json(self.experiment)) if step else []
         earlier = [part for part in parts if part["step"] < step]

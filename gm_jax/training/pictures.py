@@ -1,7 +1,7 @@
 """Pictures of a model: samples beside their means, reconstructions below their originals.
 
-Points are drawn as a scatter picture, over real ones; so is a density, where the model has one.
-Forecasts stand below what came.
+Points are drawn as a scatter picture, over real ones, those of a table by pairs of columns; so is a
+density, where the model has one. Forecasts stand below what came.
 """
 
 from pathlib import Path
@@ -17,6 +17,7 @@ from gm_jax.rng import Rngs
 from gm_jax.training.folder import RunFolder
 from gm_jax.viz.density import density_grid, density_picture
 from gm_jax.viz.grids import image_grid, save_png, side_by_side, unit_to_pixels
+from gm_jax.viz.pairs import pairs_picture
 from gm_jax.viz.scatter import scatter_picture
 from gm_jax.viz.strips import forecast_strip
 from gm_jax.viz.style import label_grid, theme
@@ -50,9 +51,8 @@ class Painter:
             return None
         rngs = Rngs(jax.random.key(seed)).at("sample")
         if state.spec.continuous:
-            return points_picture(
-                self._call("sample", state, rngs, NUM_POINTS), self.examples["image"]
-            )
+            points = self._call("sample", state, rngs, NUM_POINTS)
+            return points_picture(points, self.examples["image"], state.spec)
         columns = class_columns(self.model, state.spec)
         num = self.num if columns is None else max(1, self.num // columns) * columns
         images = self._call("sample", state, rngs, num)
@@ -88,8 +88,9 @@ class Painter:
         if not spec.continuous or spec.num_dims > 2 or not can(self.model, spec, "log_density"):
             return None
         real = np.asarray(self.examples["image"]).reshape(-1, spec.num_dims)
-        grid = density_grid(real).reshape(-1, *spec.shape)
-        return density_picture(self._call("log_density", state, grid), real)
+        plane = spec.columns is None
+        grid = density_grid(real, plane).reshape(-1, *spec.shape)
+        return density_picture(self._call("log_density", state, grid), real, plane)
 
     def forecasts(self, state: TrainState) -> np.ndarray | None:
         """A few sequences: known frames, and what came above what was forecast."""
@@ -165,6 +166,12 @@ def beside(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.concatenate([left, gap, right], axis=1)
 
 
-def points_picture(points: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """Points as they lie in batches, [N, H, W, C], over real ones: uint8 [H', W', 3]."""
-    return scatter_picture(points.reshape(len(points), -1), real.reshape(len(real), -1))
+def points_picture(points: np.ndarray, real: np.ndarray, spec: DataSpec) -> np.ndarray:
+    """Points as they lie in batches, [N, H, W, C], over real ones: uint8 [H', W', 3].
+
+    Columns of a table have units of their own, so each has an axis of its own.
+    """
+    points, real = points.reshape(len(points), -1), real.reshape(len(real), -1)
+    if spec.columns is None:
+        return scatter_picture(points, real)
+    return pairs_picture(points, real, spec.columns.names)

@@ -12,8 +12,12 @@ _ON_A_LINE, _A_SIDE = 500, 150
 _MASSES = 1 - np.exp(-0.5 * np.array([1.0, 2.0, 3.0]) ** 2)
 
 
-def density_grid(real: np.ndarray) -> np.ndarray:
+def density_grid(real: np.ndarray, one_length: bool = True) -> np.ndarray:
     """Where to ask for a density: a grid over the axes of a picture of `real` points [M, D].
+
+    Args:
+      real: the points.
+      one_length: whether both axes are as long, as of a plane; else each follows its own column.
 
     Returns:
       float32 [500, 1] for D = 1, [150 * 150, 2] row by row for D = 2.
@@ -23,21 +27,24 @@ def density_grid(real: np.ndarray) -> np.ndarray:
     """
     if real.ndim != 2 or len(real) == 0 or real.shape[1] not in (1, 2):
         raise ValueError(f"points [M, 1] or [M, 2] are needed, not {real.shape}")
-    low, high = axis_limits(real.astype(np.float64))
+    low, high = axis_limits(real.astype(np.float64), one_length)
     num = _ON_A_LINE if real.shape[1] == 1 else _A_SIDE
     lines = [np.linspace(a, b, num) for a, b in zip(low, high, strict=True)]
     return np.stack([x.ravel() for x in np.meshgrid(*lines)], -1).astype(np.float32)
 
 
-def density_picture(log_density: np.ndarray, real: np.ndarray) -> np.ndarray:
+def density_picture(
+    log_density: np.ndarray, real: np.ndarray, one_length: bool = True
+) -> np.ndarray:
     """A density over real points: a curve over their histogram, or lines of equal density.
 
     In the plane the lines enclose as much of the mass on the grid as 1, 2 and 3 standard deviations
     of a Gaussian do, which for a Gaussian they are.
 
     Args:
-      log_density: in nats at `density_grid(real)`, [N].
+      log_density: in nats at `density_grid(real, one_length)`, [N].
       real: points [M, 1] or [M, 2].
+      one_length: as of the grid.
 
     Returns:
       uint8 [450, 450, 3].
@@ -45,7 +52,7 @@ def density_picture(log_density: np.ndarray, real: np.ndarray) -> np.ndarray:
     Raises:
       ValueError: for other shapes, or no points.
     """
-    grid = density_grid(real)
+    grid = density_grid(real, one_length)
     if log_density.shape != (len(grid),):
         raise ValueError(f"{len(grid)} log-densities are needed, not {log_density.shape}")
     density = np.exp(np.nan_to_num(log_density.astype(np.float64), nan=-np.inf))
@@ -57,6 +64,8 @@ def density_picture(log_density: np.ndarray, real: np.ndarray) -> np.ndarray:
             axes.hist(real[:, 0], bins, density=True, color=theme.real)
             axes.plot(grid[:, 0], density, color=theme.series[0])
         else:
+            if one_length:
+                axes.set_aspect("equal")
             _draw_contours(axes, grid, density, real, theme)
         return figure_pixels(figure)
 
@@ -65,7 +74,6 @@ def _draw_contours(
     axes: Any, grid: np.ndarray, density: np.ndarray, real: np.ndarray, theme: Theme
 ) -> None:
     axes.set_ylim(float(grid[0, 1]), float(grid[-1, 1]))
-    axes.set_aspect("equal")
     axes.scatter(real[:, 0], real[:, 1], s=14, color=theme.real, linewidths=0)
     levels = _levels(density)
     if len(levels):

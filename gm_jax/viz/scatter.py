@@ -71,9 +71,10 @@ def figure_pixels(figure: Any) -> np.ndarray:
     return np.array(canvas.buffer_rgba(), np.uint8)[..., :3]
 
 
-def axis_limits(real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper ends of the axes, [D] each, all of one length."""
+def axis_limits(real: np.ndarray, one_length: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper ends of the axes, [D] each, all of one length or each of its own."""
     low, high = real.min(0), real.max(0)
-    half = (0.5 + _MARGIN) * float((high - low).max()) or 1.0
+    half = (0.5 + _MARGIN) * (high - low)
+    half = np.where(half > 0, half, 1.0) if not one_length else float(half.max()) or 1.0
     middle = (low + high) / 2
     return middle - half, middle + half

@@ -20,7 +20,7 @@ from PIL import Image, ImageOps
 from gm_jax import cli
 from gm_jax.data import CenterCrop, DataSpec, HorizontalFlip, ImageData, ImageFolder, Resize, Tfds
 from gm_jax.data.images.labels import label_names
-from gm_jax.data.images.squares import decode_square, to_channels
+from gm_jax.data.images.squares import decode_box, to_channels
 from gm_jax.data.store.name_splits import place_of, split_names
 from gm_jax.data.store.places import find_path
 from gm_jax.errors import ConfigError, UserError
@@ -90,17 +90,17 @@ class TestSquare:
     @pytest.mark.parametrize("shape", [(40, 30), (30, 41), (64, 64), (1, 1), (3, 200)])
     def test_is_the_middle_resized(self, shape):
         image = Image.fromarray(pixels(0, *shape))
-        made = decode_square(encoded(image), 16, True, WHITE)
+        made = decode_box(encoded(image), 16, True, WHITE)
         np.testing.assert_array_equal(np.broadcast_to(made, (16, 16, 3)), square(image, 16))
 
     def test_is_what_the_transforms_make_of_a_tfds_set(self):
         original = pixels(1, 50, 31)
-        made = decode_square(encoded(Image.fromarray(original)), 16, True, WHITE)
+        made = decode_box(encoded(Image.fromarray(original)), 16, True, WHITE)
         np.testing.assert_array_equal(made, Resize(16)(CenterCrop()(original[None]))[0])
 
     def test_squeezed(self):
         image = Image.fromarray(pixels(2))
-        made = decode_square(encoded(image), 16, False, WHITE)
+        made = decode_box(encoded(image), 16, False, WHITE)
         np.testing.assert_array_equal(made, image.resize((16, 16), Image.Resampling.BILINEAR))
 
     @pytest.mark.parametrize("orientation", range(1, 9))
@@ -121,7 +121,7 @@ class TestSquare:
             8: np.rot90(stored),
         }
         expected = square(Image.fromarray(np.ascontiguousarray(upright[orientation])), 12)
-        np.testing.assert_array_equal(decode_square(content, 12, True, WHITE), expected)
+        np.testing.assert_array_equal(decode_box(content, 12, True, WHITE), expected)
 
     @pytest.mark.parametrize("background", [WHITE, (10, 200, 30)])
     def test_transparent_over_the_background(self, background):
@@ -130,22 +130,22 @@ class TestSquare:
         image = Image.fromarray(np.dstack([colour.astype(np.uint8), alpha]))
         share = alpha[..., None] / 255
         expected = colour * share + np.array(background) * (1 - share)
-        made = decode_square(encoded(image), 16, True, background)
+        made = decode_box(encoded(image), 16, True, background)
         assert np.abs(made - expected).max() <= 1
 
     def test_palette_and_its_transparent_colour(self):
         image = Image.new("P", (8, 8), 1)
         image.putpalette([0, 0, 0, 250, 100, 20, 30, 60, 90])
         image.paste(2, (0, 0, 4, 8))
-        made = decode_square(encoded(image, transparency=1), 8, True, WHITE)
+        made = decode_box(encoded(image, transparency=1), 8, True, WHITE)
         assert (made[:, :4] == (30, 60, 90)).all()
         assert (made[:, 4:] == 255).all()
-        opaque = decode_square(encoded(image), 8, True, WHITE)
+        opaque = decode_box(encoded(image), 8, True, WHITE)
         assert (opaque[:, 4:] == (250, 100, 20)).all()
 
     def test_16_bits_become_the_upper_8(self):
         levels = np.arange(0, 65536, 1024, np.uint16).reshape(8, 8)
-        made = decode_square(encoded(Image.fromarray(levels)), 8, True, WHITE)
+        made = decode_box(encoded(Image.fromarray(levels)), 8, True, WHITE)
         np.testing.assert_array_equal(made[..., 0], levels // 256)
         assert made.shape == (8, 8, 1)
 
@@ -153,18 +153,18 @@ class TestSquare:
         image = Image.fromarray(pixels(5, 16, 16)).convert("CMYK")
         content = encoded(image, "jpeg", quality=95)
         expected = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
-        np.testing.assert_array_equal(decode_square(content, 16, True, WHITE), expected)
+        np.testing.assert_array_equal(decode_box(content, 16, True, WHITE), expected)
 
-    @pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "gif", "bmp"])
+    @pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "gif", "bmp", "tiff"])
     def test_every_format(self, kind):
         content = encoded(Image.fromarray(pixels(6, 20, 20)), kind)
         expected = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
-        np.testing.assert_array_equal(decode_square(content, 20, True, WHITE), expected)
+        np.testing.assert_array_equal(decode_box(content, 20, True, WHITE), expected)
 
     def test_first_frame(self):
         frames = [Image.fromarray(np.full((8, 8), v, np.uint8)) for v in (10, 200)]
         content = encoded(frames[0], "gif", save_all=True, append_images=frames[1:])
-        assert (decode_square(content, 8, True, WHITE) == 10).all()
+        assert (decode_box(content, 8, True, WHITE) == 10).all()
 
     def test_a_phone_s_file_of_several_pictures(self):
         content = encoded(
@@ -174,12 +174,12 @@ class TestSquare:
             append_images=[Image.fromarray(pixels(10, 16, 16))],
         )
         first = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
-        np.testing.assert_array_equal(decode_square(content, 16, True, WHITE), first)
+        np.testing.assert_array_equal(decode_box(content, 16, True, WHITE), first)
 
     def test_grey_by_mode_and_by_equal_channels(self):
         grey = pixels(7, 16, 16, 1)
         for image in (Image.fromarray(grey), Image.fromarray(np.dstack([grey] * 3))):
-            made = decode_square(encoded(image), 16, True, WHITE)
+            made = decode_box(encoded(image), 16, True, WHITE)
             np.testing.assert_array_equal(made, grey[..., None])
 
     def test_channels(self):
@@ -190,7 +190,7 @@ class TestSquare:
 
     def test_other_kinds_are_no_images(self):
         with pytest.raises(Exception, match="cannot identify"):
-            decode_square(encoded(Image.fromarray(pixels(0)), "tiff"), 8, True, WHITE)
+            decode_box(encoded(Image.fromarray(pixels(0)), "ppm"), 8, True, WHITE)
 
 
 class TestSplits:

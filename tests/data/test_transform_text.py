@@ -51,7 +51,7 @@ def test_every_transform_has_a_name():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("resise:12", r"no transform resise; there are binarize, .*Did you mean resize\?"),
+        ("resise:12", r"no transform resise; there are aspect_crop, .*Did you mean resize\?"),
         ("resize:twelve", "Resize.size must be a whole number or a tuple of 2 whole numbers, not"),
         ("resize:0", "Resize.size must be greater than 0, not 0"),
         ("resize:1:box:3", r"Resize has no place for 3 \(it has size, method\)"),

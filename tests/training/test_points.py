@@ -7,9 +7,10 @@ from PIL import Image
 
 import gm_jax
 from gm_jax.cli import dispatch
-from gm_jax.data import Data, Ring
+from gm_jax.data import Data, PointData, Ring
 from gm_jax.errors import UserError
 from gm_jax.experiment import Experiment, Training
+from gm_jax.models.bayes import Bayes
 from gm_jax.models.gan import GAN
 from gm_jax.models.realnvp import RealNVP
 from gm_jax.models.vae import VAE
@@ -70,6 +71,62 @@ def test_commands(run, tmp_path, capsys):
         np.testing.assert_array_equal(arrays["image"], run.sample(7))
     with pytest.raises(UserError, match="was trained on points"):
         dispatch(["interpolate", str(run.folder)])
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A .csv of three columns in units of their own, with a label."""
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 2, 60)
+    values = rng.normal(size=(60, 2)) * [1, 1000] + label[:, None] * [5, 8000]
+    lines = [
+        f"{a:.4f},{b:.1f},{('owl', 'wren')[k]}" for (a, b), k in zip(values, label, strict=True)
+    ]
+    path = tmp_path / "birds.csv"
+    path.write_text("\n".join(["size,height,kind", *lines]) + "\n")
+    return path
+
+
+def test_a_table_from_file_to_samples(table, tmp_path, capsys):
+    folder = tmp_path / "run"
+    experiment = Experiment(
+        data=PointData(table, label="kind", standardize=True, batch_size=16),
+        model=Bayes(covariance="diagonal"),
+        training=Training(num_steps=3, log_every=1, eval_every=3, sample_every=3),
+    )
+    run = gm_jax.fit(experiment, folder)
+    made = {p.name for p in (folder / "samples").glob("*.png")}
+    assert made == {"step_00000003.png", "step_00000003_density.png"}
+    assert run.evaluate("test")["neg_log_prob"].value > np.log(1000)  # in units of the table
+    points = run.sample(200)[:, 0, 0]
+    chex.assert_type(points, np.float32)
+    np.testing.assert_allclose(points[1::2].mean(0), [5, 8000], rtol=0.2)
+
+    # It is opened, drawn from and written without its table.
+    table.rename(tmp_path / "elsewhere.csv")
+    for name in ("s.csv", "s.npy", "s.npz"):
+        assert dispatch(["sample", str(folder), "--num", "4", "--out", str(tmp_path / name)]) == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "s.npy"), points[:4])
+    header, *rows = (tmp_path / "s.csv").read_text().splitlines()
+    assert header == "size,height,kind"
+    assert [row.split(",")[2] for row in rows] == ["owl", "wren", "owl", "wren"]
+    read = np.array([row.split(",")[:2] for row in rows], np.float32)
+    np.testing.assert_array_equal(read, points[:4])
+    one = ["sample", str(folder), "--num", "2", "--label", "1", "--out", str(tmp_path / "w.csv")]
+    assert dispatch(one) == 0
+    assert (tmp_path / "w.csv").read_text().count("wren") == 2
+    (tmp_path / "elsewhere.csv").rename(table)
+
+    # What it learned is in the units of this table, and not of another.
+    capsys.readouterr()
+    assert dispatch(["evaluate", str(folder)]) == 0
+    assert "the table's own units" in capsys.readouterr().out
+    table.write_text(table.read_text() + "9,90000,owl\n" * 10)
+    longer = experiment.replace(**{"training.num_steps": 4})
+    with pytest.raises(UserError, match="was trained on a table that has changed since") as error:
+        gm_jax.fit(longer, folder)
+    assert "\n" not in str(error.value)
+    assert gm_jax.open(folder).step == 3
 
 
 def test_points_have_no_bits_per_dim(tmp_path):

@@ -12,18 +12,18 @@ from gm_jax.data.store.prepared import check_known, find_prepared
 from gm_jax.data.store.public.automatic import prepare_if_small
 from gm_jax.data.store.tfds import Tfds
 from gm_jax.data.transform_text import TRANSFORMS
-from gm_jax.data.transforms import CenterCrop, Resize, Transform
+from gm_jax.data.transforms import AspectCrop, CenterCrop, Resize, Transform, height_width
 from gm_jax.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
 class ImageData(AnyData):
-    """A folder or an archive of images, or a TFDS set, cut to squares of one size."""
+    """A folder or an archive of images, or a TFDS set, cut to one size."""
 
     path: Path | str | None = None
     """A folder of images, or a .tar, .tar.gz, .tgz or .zip of them (None: the set `tfds`)."""
-    size: int = 64
-    """Height and width the images get."""
+    size: int | tuple[int, int] = 64
+    """Height and width the images get, or one number for both: --data.size 48 64."""
     _: dataclasses.KW_ONLY
     tfds: str | None = None
     """A TFDS set that is taken where no path is given, e.g. celeb_a."""
@@ -34,7 +34,7 @@ class ImageData(AnyData):
     test: str = "test"
     """Split to report on."""
     augment: Annotated[tuple[Transform, ...], TRANSFORMS] = ()
-    """Done to the squares: fixed transforms first, then random ones. On the command line, for
+    """Done to the images then: fixed transforms first, then random ones. On the command line, for
     example: quantize:16 horizontal_flip."""
     crop: bool = True
     """Keep proportions and cut out the middle, instead of squeezing the whole picture."""
@@ -87,11 +87,13 @@ class ImageData(AnyData):
 
     @property
     def transforms(self) -> tuple[Transform, ...]:
-        """A folder is prepared as squares; a TFDS set becomes the same squares as it is read."""
+        """A folder is prepared at its size; a TFDS set becomes the same as it is read."""
         if self.path is not None:
             return self.augment
-        crop = (CenterCrop(),) if self.crop else ()
+        square = isinstance(self.size, int)
+        crop = (CenterCrop() if square else AspectCrop(self.size),) if self.crop else ()
         return (*crop, Resize(self.size), *self.augment)
 
     def quick(self) -> Self:
-        return dataclasses.replace(super().quick(), size=min(self.size, 32))
+        height, width = height_width(self.size)
+        return dataclasses.replace(super().quick(), size=(min(height, 32), min(width, 32)))

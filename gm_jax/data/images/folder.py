@@ -6,7 +6,7 @@ from typing import Literal
 
 from gm_jax.data.images.files import list_images
 from gm_jax.data.images.labels import Labels
-from gm_jax.data.images.preparation import REPORT, Recipe, prepare_images, stopped
+from gm_jax.data.images.preparation import REPORT, Recipe, prepare_images, read_facts, stopped
 from gm_jax.data.source import Examples, Source
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.store.making import hold, preparation_folder, preparation_name, remove_others
@@ -28,19 +28,21 @@ _FORMAT = 1  # goes up when the same files give another dataset than before
 
 @dataclasses.dataclass(frozen=True)
 class ImageFolder(Source):
-    """Images of one's own, 256 levels, as squares; splits "train", "validation", "test".
+    """Images of one's own, 256 levels, at one size; splits "train", "validation", "test".
 
-    jpg, png, webp, gif (its first frame) and bmp files of any size, in a folder and the folders in
-    it, or in a .tar, .tar.gz, .tgz or .zip. They are prepared when they are first read, and again
-    when the files have changed. `docs/data.md` says how they are split and labelled.
+    jpg, png, webp, gif, bmp and tif files of any size (of several frames or pages the first), in a
+    folder and the folders in it, or in a .tar, .tar.gz, .tgz or .zip. They are prepared when they
+    are first read, and again when the files have changed. `docs/data.md` says how they are split
+    and labelled.
     """
 
     path: pathlib.Path | str
     """Of the folder or archive: from the working folder, or else from a data folder."""
-    size: int = 64
-    """Height and width the images get."""
+    size: int | tuple[int, int] = 64
+    """Height and width the images get, or one number for both."""
     crop: bool = True
-    """Whether the largest square in the middle is taken; else the whole image is squeezed."""
+    """Whether the largest part in the middle of those proportions is taken, such as a square; else
+    the whole image is squeezed."""
     channels: Channels = "auto"
     """1: grey, 3: colour, auto: grey if all images are."""
     background: tuple[int, int, int] = (255, 255, 255)
@@ -77,6 +79,11 @@ class ImageFolder(Source):
             f"{sum(prepared.splits.values()):,} images",
             "no labels" if classes is None else f"{classes} labels",
         ]
+        kept = read_facts(prepared.path.parent)
+        if kept.wide:
+            facts.append(f"{kept.wide:,} of 16 bits (the upper 8 are kept: 256 levels)")
+        if kept.others:
+            facts.append(f"{kept.others} not read")
         if lines := _lines(report):
             facts.append(f"{len(lines):,} unreadable (listed in {short_path(report)})")
         sizes = (f"{prepared.splits[s]:,} {s}" for s in SPLITS if s in prepared.splits)
@@ -117,6 +124,9 @@ class ImageFolder(Source):
 
 def check_image_fields(config: object) -> None:
     """Checks the fields that `ImageFolder` and `ImageData` have in common; raises ConfigError."""
+    size = config.size  # type: ignore[attr-defined]
+    if isinstance(size, tuple) and size[0] == size[1]:  # one preparation, however it is written
+        object.__setattr__(config, "size", size[0])
     check_positive(config, "size")
     check_parts(config, "valid_fraction", "test_fraction")
     name = type(config).__name__

@@ -1,38 +1,71 @@
-"""Prepares the images of a folder as squares, once: a TFDS dataset that is read from then on."""
+"""Prepares the images of a folder at one size, once: a TFDS dataset that is read from then on.
+
+Images are decoded by several threads and lie on disk as they are done, so that an interrupted
+preparation goes on where it was, and memory holds no more than a few images for each thread.
+"""
 
 import contextlib
 import io
+import json
 import pathlib
 import sys
 import warnings
 from collections.abc import Iterator
-from typing import IO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from gm_jax.data.images.files import ImageFiles
+from gm_jax.data.images.dataset import Dataset, write_dataset
+from gm_jax.data.images.files import Content, ImageFiles, said_others
 from gm_jax.data.images.labels import Labels, label_names
-from gm_jax.data.images.squares import decode_square, to_channels
+from gm_jax.data.images.squares import decode_box, has_16_bits, to_channels
 from gm_jax.data.pixels import to_png, unreadable_reason
-from gm_jax.data.store.making import preparing
+from gm_jax.data.store.making import preparing, resumable
 from gm_jax.data.store.name_splits import split_names
 from gm_jax.data.store.prepared import IMAGE_FOLDER
+from gm_jax.data.store.spool import Spool
 from gm_jax.data.store.threads import map_in_threads, progress_bar
+from gm_jax.data.transforms import height_width
 from gm_jax.errors import UserError, one_line
 
 REPORT = "data_report.txt"
+_FACTS = "facts.json"
 
 
 class Recipe(NamedTuple):
     """What is made of the images; `ImageFolder` explains the fields."""
 
-    size: int
+    size: int | tuple[int, int]
     crop: bool
     channels: int | None
     background: tuple[int, ...]
     labels: Labels
     valid_fraction: float
     test_fraction: float
+
+
+class Facts(NamedTuple):
+    """What is kept of a preparation beside its images.
+
+    Attributes:
+      wide: images that had 16 bits, of which the upper 8 are kept.
+      others: files of formats that are not read, as `said_others` says it.
+    """
+
+    wide: int = 0
+    others: str = ""
+
+
+class _Result(NamedTuple):
+    """What became of a file.
+
+    Attributes:
+      png: the image; empty where there is none.
+      note: {"channels", "wide"} of an image, wide being whether it had 16 bits; else {"reason"}.
+    """
+
+    png: bytes
+    note: dict[str, Any]
 
 
 def prepare_images(
@@ -48,20 +81,31 @@ def prepare_images(
       stop: whether a file that cannot be read ends it.
 
     Raises:
-      UserError: none can be read, one cannot and `stop` is set, or there are too few for the
-        splits.
+      UserError: none can be read, one cannot and `stop` is set, Pillow lacks a format, or there are
+        too few for the splits.
     """
     with _naming(files.path):  # before hours of work
         label_names(files.names, recipe.labels)
-    with preparing(target, f"{IMAGE_FOLDER}/{config}") as aside:
-        with (aside / "squares").open("w+b") as spool:
-            squares = _Squares(spool)
-            unreadable = _decode_all(files, recipe, squares, stop)
-            _write(aside, config, files.path, recipe, squares)
-        if unreadable:
-            lines = (f"{_plain(name)}: {reason}\n" for name, reason in sorted(unreadable.items()))
-            report = aside / IMAGE_FOLDER / config / REPORT
-            report.write_text("".join(lines), encoding="utf-8")
+    files.check_formats()
+    with resumable(target, config) as partial, Spool(partial) as spool:
+        _decode_all(files, recipe, spool, stop)
+        notes = dict(spool.notes())
+        unreadable = {name: note["reason"] for name, note in notes.items() if "reason" in note}
+        images = {name: note for name, note in notes.items() if "reason" not in note}
+        if not images:
+            name, reason = next(iter(unreadable.items()))
+            raise UserError(
+                f"no image of {files.path} can be read: {name} is the first of "
+                f"{len(unreadable):,} ({reason})"
+            )
+        with preparing(target, f"{IMAGE_FOLDER}/{config}") as aside:
+            folder = aside / IMAGE_FOLDER / config
+            _write(folder, files.path, recipe, spool, images)
+            facts = Facts(sum(note["wide"] for note in images.values()), said_others(files))
+            (folder / _FACTS).write_text(json.dumps(facts._asdict()))
+            if unreadable:
+                lines = (f"{_plain(name)}: {why}\n" for name, why in sorted(unreadable.items()))
+                (folder / REPORT).write_text("".join(lines), encoding="utf-8")
     if unreadable:
         sys.stderr.write(
             f"{len(unreadable):,} of {len(files.names):,} images of {files.path} cannot be read, "
@@ -69,68 +113,54 @@ def prepare_images(
         )
 
 
-class _Squares:
-    """PNG files by name, one behind the other in one file on disk."""
-
-    def __init__(self, spool: IO[bytes]):
-        self._spool = spool
-        self._places: dict[str, tuple[int, int]] = {}
-        self.coloured = False
-
-    @property
-    def names(self) -> list[str]:
-        return sorted(self._places)
-
-    def add(self, name: str, pixels: np.ndarray) -> None:
-        png = to_png(pixels)
-        self._places[name] = (self._spool.seek(0, io.SEEK_END), len(png))
-        self._spool.write(png)
-        self.coloured = self.coloured or pixels.shape[-1] == 3
-
-    def png(self, name: str, channels: int) -> bytes:
-        """An image with so many channels."""
-        from PIL import Image
-
-        place, length = self._places[name]
-        self._spool.seek(place)
-        png = self._spool.read(length)
-        with Image.open(io.BytesIO(png)) as image:
-            if len(image.getbands()) == channels:
-                return png
-            return to_png(to_channels(np.asarray(image)[..., None], channels))
+def read_facts(folder: pathlib.Path) -> Facts:
+    """What is known of a preparation."""
+    try:
+        return Facts(**json.loads((folder / _FACTS).read_text()))
+    except (OSError, ValueError, TypeError):  # of an earlier version
+        return Facts()
 
 
-def _decode_all(files: ImageFiles, recipe: Recipe, squares: _Squares, stop: bool) -> dict[str, str]:
-    """Fills `squares`; returns why the others cannot be read, by name."""
+def _decode_all(files: ImageFiles, recipe: Recipe, spool: Spool, stop: bool) -> None:
+    """Puts every image that is not there yet into the spool, or why it cannot be read."""
 
-    def decode(item: tuple[str, bytes | Exception]) -> tuple[str, np.ndarray | str]:
+    def decode(item: tuple[str, Content]) -> tuple[str, _Result]:
         name, content = item
-        if isinstance(content, Exception):
-            return name, getattr(content, "strerror", None) or one_line(content)
-        try:
-            pixels = decode_square(content, recipe.size, recipe.crop, recipe.background)
-        except Exception as error:  # whatever a decoder makes of damaged bytes
-            return name, unreadable_reason(error)
-        return name, to_channels(pixels, recipe.channels or pixels.shape[-1])
+        return name, _decoded(content, recipe)
 
-    unreadable = {}
-    with warnings.catch_warnings(), progress_bar(files.path.name, len(files.names)) as advance:
-        warnings.simplefilter("ignore")  # Pillow's, about what it mends
-        for name, result in map_in_threads(decode, files.read()):
-            advance()
-            if isinstance(result, np.ndarray):
-                squares.add(name, result)
-            elif stop:
-                raise stopped(files.path, f"{name}: {result}")
-            else:
-                unreadable[name] = result
-    if not squares.names:
-        name, reason = next(iter(unreadable.items()))
-        raise UserError(
-            f"no image of {files.path} can be read: {name} is the first of {len(unreadable):,} "
-            f"({reason})"
+    done = len(spool)
+    if done:
+        sys.stderr.write(
+            f"the preparation of {files.path} goes on: {done:,} of {len(files.names):,} are done\n"
         )
-    return unreadable
+    bar = progress_bar(files.path.name, len(files.names), done)
+    with warnings.catch_warnings(), bar as advance:
+        warnings.simplefilter("ignore")  # Pillow's, about what it mends
+        waiting = ((name, content) for name, content in files.read(spool))
+        for name, (png, note) in map_in_threads(decode, waiting):
+            if stop and "reason" in note:
+                raise stopped(files.path, f"{name}: {note['reason']}")
+            spool.add(name, png, note)
+            advance(1)
+
+
+def _decoded(content: Content, recipe: Recipe) -> _Result:
+    """What becomes of a file, in a thread of its own."""
+    try:
+        if isinstance(content, pathlib.Path):
+            content = content.read_bytes()
+    except OSError as error:
+        content = error
+    if isinstance(content, Exception):
+        reason = getattr(content, "strerror", None) or one_line(content)
+        return _Result(b"", {"reason": reason})
+    try:
+        pixels = decode_box(content, recipe.size, recipe.crop, recipe.background)
+        wide = has_16_bits(content)
+    except Exception as error:  # whatever a decoder makes of damaged bytes
+        return _Result(b"", {"reason": unreadable_reason(error)})
+    pixels = to_channels(pixels, recipe.channels or pixels.shape[-1])
+    return _Result(to_png(pixels), {"channels": pixels.shape[-1], "wide": wide})
 
 
 def stopped(path: pathlib.Path, line: str) -> UserError:
@@ -144,30 +174,28 @@ def stopped(path: pathlib.Path, line: str) -> UserError:
 
 
 def _write(
-    aside: pathlib.Path, config: str, path: pathlib.Path, recipe: Recipe, squares: _Squares
+    folder: pathlib.Path, path: pathlib.Path, recipe: Recipe, spool: Spool, images: dict[str, Any]
 ) -> None:
-    """Writes the dataset of the squares into `aside`."""
-    import tensorflow_datasets as tfds
-
-    from gm_jax.data.images.image_folder_builder.image_folder_dataset_builder import ImageFolder
-
-    channels = recipe.channels or (3 if squares.coloured else 1)
+    """Writes the dataset of the images in a spool."""
+    channels = recipe.channels or max(note["channels"] for note in images.values())
+    names = sorted(images)
     with _naming(path):
-        splits = split_names(squares.names, recipe.valid_fraction, recipe.test_fraction)
-        classes, labels = label_names(squares.names, recipe.labels)
-    tfds.disable_progress_bar()
-    with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints
-        ImageFolder(
-            shape=(recipe.size, recipe.size, channels),
-            splits=splits,
-            classes=classes,
-            labels=labels,
-            png=lambda name: squares.png(name, channels),
-            data_dir=aside / "tfds",
-        ).download_and_prepare(file_format="array_record")
-    # Named here: to TFDS a configuration that it does not know is worth a warning.
-    (aside / IMAGE_FOLDER).mkdir()
-    (aside / "tfds" / ImageFolder.name).rename(aside / IMAGE_FOLDER / config)
+        splits = split_names(names, recipe.valid_fraction, recipe.test_fraction)
+        classes, labels = label_names(names, recipe.labels)
+
+    def png(name: str) -> bytes:
+        """An image with so many channels."""
+        from PIL import Image
+
+        if images[name]["channels"] == channels:
+            return spool.read(name)
+        with Image.open(io.BytesIO(spool.read(name))) as image:
+            return to_png(to_channels(np.asarray(image)[..., None], channels))
+
+    shape = (*height_width(recipe.size), channels)
+    with progress_bar(path.name, len(names), verb="writing") as advance:
+        dataset = Dataset(shape, splits, classes, labels, png)
+        write_dataset(folder, IMAGE_FOLDER, dataset, advance)
 
 
 @contextlib.contextmanager

@@ -4,18 +4,17 @@ import dataclasses
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from gm_jax.data.config import AnyData
 from gm_jax.data.images.folder import ImageFolder
-from gm_jax.data.images.squares import decode_square, open_upright, to_channels
+from gm_jax.data.images.squares import decode_box, open_upright, to_channels
 from gm_jax.data.pixels import to_mode, to_pixels
 from gm_jax.data.source import Source
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import apply_spec
-from gm_jax.data.transforms import FixedTransform, Transform
+from gm_jax.data.transforms import FixedTransform, Transform, height_width
 from gm_jax.errors import ConfigError, UserError
 
 _WHITE = (255, 255, 255)
@@ -78,10 +77,12 @@ def _as_in_training(content: bytes, data: AnyData, spec: DataSpec) -> tuple[np.n
     if source is not None:
         fixed = [t for t in data.transforms if isinstance(t, FixedTransform)]
     if isinstance(source, ImageFolder):
-        square = decode_square(content, source.size, source.crop, source.background)
-        stored = _stored(DataSpec((source.size, source.size, spec.shape[-1])), fixed, spec)
-        image = to_channels(square, stored.shape[-1])
-        steps = ["the square in the middle" if source.crop else "the whole", _to(source.size)]
+        pixels = decode_box(content, source.size, source.crop, source.background)
+        height, width = height_width(source.size)
+        stored = _stored(DataSpec((height, width, spec.shape[-1])), fixed, spec)
+        image = to_channels(pixels, stored.shape[-1])
+        part = "the square in the middle" if height == width else "the middle"
+        steps = [part if source.crop else "the whole", _to(width, height)]
     else:
         stored = _stored(spec if source is None else source.spec, fixed, spec)
         picture = to_mode(open_upright(content, _WHITE), stored.shape[-1])
@@ -133,5 +134,5 @@ def _to_levels(pixels: np.ndarray, num_levels: int) -> np.ndarray:
     return (pixels.astype(np.int64) * num_levels // 256).astype(np.uint8)
 
 
-def _to(width: int, height: Any = None) -> str:
-    return f"resized to {width}x{height or width}"
+def _to(width: int, height: int) -> str:
+    return f"resized to {width}x{height}"

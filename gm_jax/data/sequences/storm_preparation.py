@@ -53,7 +53,7 @@ def prepare_storms(
             with progress_bar(path.name, len(paths)) as advance:
                 for png in map_in_threads(encode, paths):
                     writer.write(png)
-                    advance()
+                    advance(1)
         finally:
             writer.close()
         table = {"shape": first[1].shape, "storms": [dataclasses.asdict(s) for s in storms]}

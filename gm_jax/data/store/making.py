@@ -15,6 +15,8 @@ from gm_jax.data.store.places import cache_dir, is_writable
 from gm_jax.data.store.prepared import find_prepared
 from gm_jax.errors import UserError
 
+_PARTIAL = ".partial-"
+
 
 @contextlib.contextmanager
 def making(target: pathlib.Path, name: str, is_made: Callable[[], bool]) -> Iterator[pathlib.Path]:
@@ -41,6 +43,47 @@ def making(target: pathlib.Path, name: str, is_made: Callable[[], bool]) -> Iter
                 raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def resumable(target: pathlib.Path, name: str) -> Iterator[pathlib.Path]:
+    """A folder for what is done of a preparation so far: after an interruption it is there again.
+
+    It is removed when the block ends well, or is refused by a UserError. Where another process
+    works in it, this one gets a folder of its own, which is removed at the end.
+
+    Args:
+      target: where the preparation is to be; must be there.
+      name: of the preparation.
+    """
+    folder = target / f"{_PARTIAL}{name}"
+    lock = _alone_in(folder)
+    if lock is None:
+        with tempfile.TemporaryDirectory(prefix=".preparing-", dir=target) as other:
+            yield pathlib.Path(other)
+        return
+    try:
+        yield folder
+        shutil.rmtree(folder, ignore_errors=True)
+    except UserError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    finally:
+        os.close(lock)
+
+
+def _alone_in(folder: pathlib.Path) -> int | None:
+    """A descriptor that holds a folder, which is made if need be; None where another holds it."""
+    try:
+        folder.mkdir(exist_ok=True)
+        lock = _lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # another process, or a file system without locks
+        return None
+    with contextlib.suppress(OSError):
+        if os.path.samestat(os.fstat(lock), folder.stat()):
+            return lock
+    os.close(lock)  # removed by the process that held it before
+    return None
 
 
 def preparing(target: pathlib.Path, name: str) -> contextlib.AbstractContextManager[pathlib.Path]:
@@ -95,7 +138,8 @@ def remove_others(prepared: pathlib.Path) -> None:
     What somebody is reading stays until the next time.
     """
     stem = prepared.name.rpartition("-")[0]
-    for folder in prepared.parent.glob(f"{stem}-*"):
+    begun = prepared.parent.parent.glob(f"{_PARTIAL}{stem}-*")
+    for folder in (*prepared.parent.glob(f"{stem}-*"), *begun):
         if folder.name != prepared.name:
             with contextlib.suppress(OSError):  # held, or removed by another process
                 os.close(lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB))

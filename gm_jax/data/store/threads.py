@@ -2,31 +2,54 @@
 
 import collections
 import contextlib
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
-_THREADS = 4
+# Where files are slow to come, more than there are cores; each may hold an image of any size.
+_LEAST, _MOST = 4, 16
 
 
 def map_in_threads[Item, Result](
     function: Callable[[Item], Result], items: Iterable[Item]
 ) -> Iterator[Result]:
-    """As `map`, some items ahead."""
+    """As `map`, some items ahead; where it is left early, what has not begun is dropped."""
     waiting: collections.deque[Future[Result]] = collections.deque()
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > 4 * _THREADS:
+    num = num_threads()
+    with ThreadPoolExecutor(num) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > 4 * num:
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def num_threads() -> int:
+    """How many work at once: one for each core that this process may use, within bounds."""
+    affinity = getattr(os, "sched_getaffinity", None)  # of Linux
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return min(max(cores, _LEAST), _MOST)
 
 
 @contextlib.contextmanager
-def progress_bar(name: str, total: int | None) -> Iterator[Callable[[], None]]:
-    """Shows how many images are done where stderr is a terminal; yields what counts one more.
+def progress_bar(
+    name: str, total: int | None, done: int = 0, verb: str = "preparing"
+) -> Iterator[Callable[[int], None]]:
+    """Shows how many images are done where stderr is a terminal.
 
-    Where nobody knows how many there will be, `total` is None.
+    Args:
+      name: of what they lie in.
+      total: how many there are; None where nobody knows.
+      done: how many were done before.
+      verb: what is done to them.
+
+    Yields:
+      What counts some more.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -42,5 +65,5 @@ def progress_bar(name: str, total: int | None) -> Iterator[Callable[[], None]]:
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
-        task = bar.add_task(f"preparing {name}", total=total)
-        yield lambda: bar.advance(task)
+        task = bar.add_task(f"{verb} {name}", total=total, completed=done)
+        yield lambda num: bar.advance(task, num)

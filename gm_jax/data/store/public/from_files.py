@@ -20,13 +20,13 @@ class FromFiles:
         super().__init_subclass__(skip_registration=True, **rest)  # type: ignore[call-arg]
 
     def __init__(
-        self, *, files: Mapping[str, pathlib.Path], advance: Callable[[], None], **rest: Any
+        self, *, files: Mapping[str, pathlib.Path], advance: Callable[[int], None], **rest: Any
     ):
         """As any builder.
 
         Args:
           files: the originals, by name.
-          advance: is called for each example.
+          advance: is told how many examples more there are.
           rest: where to write, and the configuration.
         """
         self._files, self._advance = files, advance
@@ -37,4 +37,4 @@ class FromFiles:
     def _counted(self, examples: Iterable[Keyed]) -> Iterator[Keyed]:
         for example in examples:
             yield example
-            self._advance()
+            self._advance(1)

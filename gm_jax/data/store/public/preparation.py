@@ -68,7 +68,7 @@ def _make(name: str, target: pathlib.Path, files: Paths) -> None:
         raise UserError(f"{name} cannot be prepared in {short_path(target)}: {reason}") from error
 
 
-def _write(name: str, target: pathlib.Path, files: Paths, advance: Callable[[], None]) -> None:
+def _write(name: str, target: pathlib.Path, files: Paths, advance: Callable[[int], None]) -> None:
     import tensorflow_datasets as tfds
 
     from gm_jax.data.store.public.builders import BUILDERS

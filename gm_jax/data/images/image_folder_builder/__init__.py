@@ -1,1 +1,0 @@
-"""The TFDS builder of a folder of images."""

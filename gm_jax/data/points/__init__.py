@@ -1,0 +1,1 @@
+"""Tables of one's own: rows of numbers as points."""

@@ -1,0 +1,62 @@
+"""Sequences of one's own as the data of an experiment."""
+
+import dataclasses
+from pathlib import Path
+
+from gm_jax.data.config import AnyData
+from gm_jax.data.sequences.arrays import Sequences, check_sequence_fields
+from gm_jax.data.sequences.synthetic_storms import SyntheticStorms
+from gm_jax.data.source import Source
+from gm_jax.data.transforms import Transform
+
+
+@dataclasses.dataclass(frozen=True)
+class SequenceData(AnyData):
+    """Sequences in an .npz file; synthetic storms where there is none."""
+
+    path: Path | str | None = None
+    """An .npz file with "frames" uint8 [N, T, H, W, C] or [N, T, H, W], and "times" [T] or [N, T]
+    in seconds (None: synthetic storms)."""
+    _: dataclasses.KW_ONLY
+    context: int = 4
+    """Known frames of an example."""
+    targets: int = 3
+    """Wanted frames of an example."""
+    stride: int = 1
+    """Of the file: frames between the beginnings of two examples of a sequence."""
+    train: str = "train"
+    """Split to learn from: a TFDS split expression."""
+    valid: str | None = "validation"
+    """Split to choose a model by; none if there is to be none."""
+    test: str = "test"
+    """Split to report on."""
+    valid_fraction: float = 0.10
+    """Of the file: the part of the sequences that is the split validation."""
+    test_fraction: float = 0.10
+    """Of the file: the part of the sequences that is the split test."""
+    split_seed: int = 0
+    """Of the splits; the experiment's seed changes the order of the examples only."""
+
+    def __post_init__(self) -> None:
+        check_sequence_fields(self)
+        super().__post_init__()
+
+    @property
+    def source(self) -> Source:
+        """The file, or else synthetic storms."""
+        if self.path is None:
+            return SyntheticStorms(context=self.context, targets=self.targets)
+        return Sequences(
+            self.path,
+            context=self.context,
+            targets=self.targets,
+            stride=self.stride,
+            valid_fraction=self.valid_fraction,
+            test_fraction=self.test_fraction,
+            split_seed=self.split_seed,
+        )
+
+    @property
+    def transforms(self) -> tuple[Transform, ...]:
+        """None: transforms are for single images."""
+        return ()
