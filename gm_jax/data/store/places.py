@@ -35,8 +35,12 @@ def is_writable(folder: pathlib.Path) -> bool:
     return os.access(folder, os.W_OK)
 
 
-def find_path(path: pathlib.Path | str) -> pathlib.Path:
+def find_path(path: pathlib.Path | str, kind: str = "folder or archive") -> pathlib.Path:
     """Where a path given by a user is: from the working folder, or else from a data folder.
+
+    Args:
+      path: as it was given.
+      kind: what it is the path of, for the message.
 
     Raises:
       UserError: there is no such file or folder.
@@ -46,7 +50,7 @@ def find_path(path: pathlib.Path | str) -> pathlib.Path:
     found = next((place for place in places if place.exists()), None)
     if found is None:
         looked = "" if path.is_absolute() else ", here or in " + ", ".join(map(str, data_dirs()))
-        raise UserError(f"there is no folder or archive {path}{looked}")
+        raise UserError(f"there is no {kind} {path}{looked}")
     return found
 
 
