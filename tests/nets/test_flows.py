@@ -61,7 +61,7 @@ FLOWS = {
         None,
     ),
     "odd sizes at every scale": (
-        ImageFlow(halvings=2, checkerboard=2, channelwise=1, width=2, blocks=0),
+        ImageFlow(halvings=2, checkerboard=1, channelwise=1, width=2, blocks=0),
         (5, 7, 1),
         None,
     ),

@@ -73,6 +73,8 @@ def _by_name(arrays: Any) -> dict[str, np.ndarray]:
 
 def _pair(given: Any, prefix: str) -> dict[str, np.ndarray]:
     images, labels = given, None
+    if isinstance(given, str | Path):
+        raise UserError("data is a path: say it as data.path of the experiment instead")
     if isinstance(given, tuple):
         if len(given) != 2:
             raise UserError(f"data must be images, or (images, labels), not {len(given)} arrays")
