@@ -193,8 +193,8 @@ def test_what_else_the_experiment_says_of_its_data_holds():
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (SMALL / 16, "images in data|data is float64 from 0 to 1: say which range"),
-        (SMALL[0, 0], r"data is \[4, 2\]|holds no images"),
+        (SMALL / 16, "data is float64 from 0 to 1: say which range"),
+        (SMALL[0, 0], r"data is \[4, 2\]: images are \[N, H, W\]"),
         ((SMALL, LABELS[:3]), r"labels of shape \[3\], but needs one for each of 60 images"),
         ((SMALL, LABELS, LABELS), r"images, or \(images, labels\), not 3 arrays"),
         ({"train": SMALL, "tset": SMALL}, "data has 'tset', which is no split"),
