@@ -67,6 +67,6 @@ def _whole(labels: np.ndarray, where: str) -> np.ndarray:
         return labels.astype(np.int64)
     raise UserError(
         f"{where} has labels of {labels.dtype}, but labels are whole numbers or text: leave them "
-        "out (data.labels none)",
+        'out by labels="none"',
         "--data.labels none",
     )

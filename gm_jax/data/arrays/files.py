@@ -10,6 +10,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from gm_jax.data.store.places import short_path
 from gm_jax.errors import UserError
 
 ENDINGS = (".npy", ".npz")
@@ -51,16 +52,16 @@ def read_arrays(path: Path) -> dict[str, Stored]:
       UserError: the file is neither, is damaged, or holds Python objects, which are never loaded.
     """
     if path.is_dir():
-        raise UserError(f"{path} is a folder: give an .npz or .npy file of images")
+        raise UserError(f"{short_path(path)} is a folder: give an .npz or .npy file of images")
     if path.suffix.lower() not in ENDINGS:
-        raise UserError(f"{path} is no .npz or .npy file")
+        raise UserError(f"{short_path(path)} is no .npz or .npy file")
     try:
         if path.suffix.lower() == ".npy":
             with path.open("rb") as file:
                 return {path.stem: _mapped(path, file)}
         return _members(path)
     except _DAMAGES as error:
-        raise _damaged(path) from error
+        raise _unreadable(path, error) from error
 
 
 def _members(path: Path) -> dict[str, Stored]:
@@ -101,7 +102,7 @@ def _mapped(path: Path, file: IO[bytes]) -> Stored:
         try:
             return np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
         except _DAMAGES as error:
-            raise _damaged(path) from error
+            raise _unreadable(path, error) from error
 
     return Stored(shape, dtype, load)
 
@@ -112,12 +113,13 @@ def _reader(path: Path, member: str) -> Callable[[], np.ndarray]:
             with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
                 return np.lib.format.read_array(stream, allow_pickle=False)
         except _DAMAGES as error:
-            raise _damaged(path) from error
+            raise _unreadable(path, error) from error
 
     return load
 
 
-def _damaged(path: Path) -> UserError:
-    return UserError(
-        f"{path} cannot be read: it is damaged, or no {path.suffix} file of numpy.save"
-    )
+def _unreadable(path: Path, error: Exception) -> UserError:
+    reason = "it is damaged, or no file as NumPy saves arrays"
+    if isinstance(error, PermissionError) and error.strerror:
+        reason = error.strerror
+    return UserError(f"{short_path(path)} cannot be read: {reason}")

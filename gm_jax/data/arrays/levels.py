@@ -104,7 +104,7 @@ def choose_quantizer(
     if span is None:
         raise UserError(
             f"{where} is {dtype} from {found.low:g} to {found.high:g}: say which range such values "
-            "are from (data.range), and they become levels",
+            "are from by range=(low, high), and they become levels",
             "--data.range LOW HIGH",
         )
     # As exact as the values are: 0.1 in float32 lies above 0.1.
@@ -139,7 +139,7 @@ def _whole_levels(images: np.ndarray, where: str, num_levels: int | None) -> Qua
         if num_levels is None and (low < 0 or high >= levels):
             raise UserError(
                 f"{where} is {images.dtype} from {low} to {high}, and levels are 0 to 255: say "
-                "which range such values are from (data.range), and they become levels",
+                "which range such values are from by range=(low, high), and they become levels",
                 "--data.range LOW HIGH",
             )
         if low < 0 or high >= levels:

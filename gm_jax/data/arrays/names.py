@@ -71,7 +71,7 @@ def name_arrays(
     if of_splits and missing:
         raise UserError(
             f"{where} has labels of {found[next(iter(of_splits))]}, but none of "
-            f"{found[missing[0]]}: add them, or leave all labels out (data.labels none)",
+            f'{found[missing[0]]}: add them, or leave all labels out by labels="none"',
             "--data.labels none",
         )
     return Named(found, of_splits)
@@ -123,8 +123,8 @@ def _of_kind(arrays: Mapping[str, Stored], kind: str, where: str) -> dict[str, s
 def _ambiguous(where: str, kind: str, names: list[str]) -> UserError:
     *others, last = names
     return UserError(
-        f"{where} has {', '.join(others)} and {last}, which could all be the {kind}: say which "
-        f"(data.{kind})",
+        f"{where} has {', '.join(others)} and {last}, which could all be the {kind}: say which by "
+        f'{kind}="{names[0]}"',
         f"--data.{kind} {names[0]}",
     )
 

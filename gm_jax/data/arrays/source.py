@@ -75,28 +75,29 @@ class Arrays(Source):
         if self.path is None:
             return _digits(self.asked)
         path = find_path(self.path, "file")
-        status = path.stat()
-        return _read(path, (status.st_size, status.st_mtime_ns), short_path(path), self.asked)
+        beside = None
+        if path.suffix.lower() == ".npy" and self.labels not in (None, "none"):
+            beside = path.parent / pathlib.Path(str(self.labels)).expanduser()
+            if not beside.is_file():
+                raise UserError(f"there is no file {beside} of labels")
+        files = [file for file in (path, beside) if file is not None]
+        state = tuple((f.stat().st_size, f.stat().st_mtime_ns) for f in files)
+        absolute = None if beside is None else beside.absolute()
+        return _read(path.absolute(), absolute, state, short_path(path), self.asked)
 
 
 # A source is made anew wherever it is asked for; what it read stays for as long as it is in use.
 @functools.lru_cache(maxsize=2)
-def _read(path: pathlib.Path, status: object, where: str, asked: Asked) -> Table:
-    arrays, labels = read_arrays(path), None
-    if path.suffix.lower() == ".npy" and asked.labels not in (None, "none"):
-        labels = _labels_beside(path, asked.labels)
-        asked = dataclasses.replace(asked, labels=None)
-    return make_table(arrays, where, asked, labels)
-
-
-def _labels_beside(path: pathlib.Path, name: str | None) -> np.ndarray:
-    beside = path.parent / pathlib.Path(str(name)).expanduser()
-    if not beside.is_file():
-        raise UserError(f"there is no file {beside} of labels")
-    (stored,) = read_arrays(beside).values() if beside.suffix == ".npy" else (None,)
-    if stored is None or stored.dtype.hasobject:
-        raise UserError(f"{beside} is no .npy file of labels")
-    return stored.load()
+def _read(
+    path: pathlib.Path, beside: pathlib.Path | None, state: object, where: str, asked: Asked
+) -> Table:
+    arrays = read_arrays(path)
+    if beside is None:
+        return make_table(arrays, where, asked)
+    found = [*read_arrays(beside).values()]
+    if len(found) != 1 or found[0].dtype.hasobject:
+        raise UserError(f"{short_path(beside)} is no .npy file of labels")
+    return make_table(arrays, where, dataclasses.replace(asked, labels=None), found[0].load())
 
 
 @functools.cache
