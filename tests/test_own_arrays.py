@@ -29,7 +29,7 @@ SHAPE = (17, 23, 5)
 IMAGES = RNG.integers(0, 256, (60, *SHAPE), dtype=np.uint8)
 LABELS = np.arange(60) % 4
 FAMILIES = [e.name for e in find_experiments() if e.name.startswith("arrays/")]
-QUICKEST = {"arrays/ae", "arrays/gmm"}
+QUICKEST = {"arrays/gmm"}
 
 
 @pytest.fixture(scope="module")
@@ -221,6 +221,7 @@ def test_nowhere_to_keep_arrays(monkeypatch):
 # --- The command line ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_file_of_arrays_is_trained_on_from_the_command_line(home):
     np.savez(home / "my.npz", images=(SMALL / 16).astype(np.float32), labels=LABELS)
     typed = (

@@ -15,7 +15,7 @@ def get_config() -> Experiment:
         data=ArrayData(batch_size=32),
         model=PixelCNN(
             gated=True,
-            channels=48,
+            channels=64,
             first_kernel=5,
             kernel_size=3,
             num_blocks=5,
