@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gm_jax.data.arrays.keeping import with_arrays
 from gm_jax.data.sequences.checks import check_forecast
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import Split
@@ -559,6 +560,8 @@ def fit(
     experiment: Experiment,
     folder: str | Path | None = None,
     callbacks: Sequence[Callback] = (),
+    *,
+    data: Any = None,
 ) -> Run:
     """Trains an experiment in a folder; goes on with the run that is there.
 
@@ -566,11 +569,17 @@ def fit(
       experiment: what to train.
       folder: the run's folder; None: runs/<name of the experiment>.
       callbacks: are told of figures, pictures and checkpoints as they come, beside TensorBoard.
+      data: images [N, H, W, C] of 1 to 16 channels, or [N, H, W], in place of the experiment's own:
+        alone, with labels [N] as (images, labels), or either by split, {"train": ..., "test": ...}.
+        Real numbers need a range, as `experiment.replace(**{"data.range": (0, 1)})` says. They are
+        kept in the user's cache by their digest, where the run finds them again.
 
     Raises:
-      UserError: as `train` does.
+      UserError: as `train` does; or the arrays do not fit.
       KeyboardInterrupt: after Ctrl-C, when the state is saved; the same call resumes.
     """
+    if data is not None:
+        experiment = dataclasses.replace(experiment, data=with_arrays(experiment.data, data))
     path = default_folder(experiment) if folder is None else Path(folder)
     result = train(experiment, path, callbacks)
     if result.signum == signal.SIGINT:  # saved; now the caller's own loop stops too

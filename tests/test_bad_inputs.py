@@ -56,14 +56,14 @@ TINY_DDPM = (
     "--training.num-steps 2 --training.log-every 1 --training.sample-every 0 --data.batch-size 8 "
     "--data.limit 24 --model.network.hidden 4 --evaluation.num-samples 0"
 )
-ODD_FLOW = """
+SMALL_IMAGES = """
 from gm_jax.data import Data, Resize
 from gm_jax.experiment import Experiment
 from gm_jax.models.realnvp import RealNVP
 from gm_jax.nets.flows import ImageFlow
 
 def get_config():
-    data = Data(transforms=(Resize(7),))
+    data = Data(transforms=(Resize(3),))
     return Experiment(data=data, model=RealNVP(flow=ImageFlow(halvings=2)))
 """
 STORMS = """
@@ -181,6 +181,28 @@ def archive(name, *kinds):
         images(*kinds)(folder, patch)
         shutil.make_archive(str(folder / name), "zip", folder / "mine")
         shutil.rmtree(folder / "mine")
+
+    return write
+
+
+def arrays(keep=None, **named):
+    """Writes my.npz, of which only the first `keep` bytes are left, where nothing else is."""
+
+    def write(folder, patch):
+        no_data(folder, patch)
+        np.savez(folder / "my.npz", **named)
+        path = folder / "my.npz"
+        path.write_bytes(path.read_bytes()[:keep])
+
+    return write
+
+
+def npy(array):
+    """Writes my.npy, where nothing else is."""
+
+    def write(folder, patch):
+        no_data(folder, patch)
+        np.save(folder / "my.npy", array)
 
     return write
 
@@ -360,6 +382,9 @@ V, A = "train digits/vae", "train digits/ae"
 F = "train folder/vae --data.path"
 S = "train sequences/cnn_convlstm --data.path"
 P = "train points/realnvp --data.path"
+N = "train arrays/vae --data.path my.npz"
+GREY = np.zeros((9, 4, 5), np.uint8)
+UNIT = np.linspace(0, 1, GREY.size, dtype=np.float32).reshape(GREY.shape)
 LISTS = "(gm-jax train digits/vae --help lists all)"
 
 CASES = {
@@ -808,10 +833,10 @@ CASES = {
         ),
         case(
             "train c.py",
-            "ImageFlow.halvings is 2, but images of 7x7 allow 0",
-            "Resize(8)",
-            given=config(ODD_FLOW),
-            note="Resize(7), and ImageFlow(halvings=2)",
+            "ImageFlow.halvings is 2, but images of 3x3 allow 1",
+            "4 pixels and more",
+            given=config(SMALL_IMAGES),
+            note="Resize(3), and ImageFlow(halvings=2)",
         ),
         case(
             "train digits/realnvp --model.alpha 0.6", "RealNVP.alpha must be in (0, 0.5), not 0.6"
@@ -1235,6 +1260,126 @@ CASES = {
             "can be written to: set XDG_CACHE_HOME",
             given=nowhere_to_write,
             note="no folder can be written to",
+        ),
+    ],
+    "Arrays of your own": [
+        case(N, "there is no file my.npz, here or in", given=no_data),
+        case("train arrays/vae --data.path runs", "runs is a folder: give an .npz or .npy file"),
+        case(
+            N,
+            "cannot be read: it is damaged",
+            given=arrays(keep=99, x=GREY),
+            note="it is cut short",
+        ),
+        case(
+            "train arrays/vae --data.path my.npy",
+            "cannot be read: it is damaged",
+            given=file("my.npy"),
+            note="my.npy holds text",
+        ),
+        case(
+            N,
+            "my.npz holds no images: they are an array [N, H, W] or [N, H, W, C], and there is: a",
+            given=arrays(a=np.zeros(3)),
+            note="it has 3 numbers",
+        ),
+        case(
+            N,
+            "my.npz has images and x, which could all be the images",
+            "--data.images images",
+            given=arrays(images=GREY, x=GREY),
+            note="it has images and x",
+        ),
+        case(
+            f"{N} --data.images imgs",
+            "my.npz has no array imgs; it has: images uint8 [9, 4, 5]",
+            given=arrays(images=GREY),
+            note="it has images",
+        ),
+        case(
+            N,
+            "holds Python objects, a pickle, which is never loaded",
+            given=arrays(images=GREY.astype(object)),
+            note="an array of Python objects",
+        ),
+        case(
+            N,
+            "my.npz is [9, 20]: images are [N, H, W] or [N, H, W, C]",
+            given=arrays(images=GREY.reshape(9, -1)),
+            note="images as vectors",
+        ),
+        case(N, "is [0, 4, 5]", given=arrays(images=GREY[:0]), note="no image"),
+        case(N, "at least 3 images", "found 1", given=arrays(images=GREY[:1]), note="one image"),
+        case(
+            N,
+            "channels, 1 to 16 of them; if the second axis holds them, give numpy.moveaxis",
+            given=arrays(images=np.zeros((9, 3, 32, 32), np.uint8)),
+            note="images are [9, 3, 32, 32]",
+        ),
+        case(
+            N,
+            "has labels of shape [8], but needs one for each of 9 images",
+            given=arrays(images=GREY, labels=np.zeros(8, int)),
+            note="9 images and 8 labels",
+        ),
+        case(
+            N,
+            "has labels of float64, but labels are whole numbers or text",
+            "--data.labels none",
+            given=arrays(images=GREY, labels=np.arange(9) / 2),
+            note="labels are 0, 0.5, 1, ...",
+        ),
+        case(
+            "train arrays/vae --data.path my.npy --data.labels y.npy",
+            "there is no file y.npy of labels",
+            given=npy(GREY),
+            note="y.npy is not there",
+        ),
+        case(
+            N,
+            "my.npz is float32 from 0 to 1: say which range such values are from",
+            "--data.range LOW HIGH",
+            given=arrays(images=UNIT),
+            note="real numbers",
+        ),
+        case(
+            f"{N} --data.range 0 1",
+            "has a value that is not finite, in image 8",
+            given=arrays(images=np.where(UNIT < 1, UNIT, np.inf)),
+            note="the last value is infinite",
+        ),
+        case(
+            f"{N} --data.range 0 0.5",
+            "has the value 1, outside of the range 0 to 0.5: image 4 is the first",
+            given=arrays(images=UNIT),
+            note="values from 0 to 1",
+        ),
+        case(
+            N,
+            "my.npz is int64 from 0 to 300, and levels are 0 to 255",
+            "--data.range LOW HIGH",
+            given=arrays(images=GREY.astype(int) + 300 * (UNIT == 1)),
+            note="whole numbers from 0 to 300",
+        ),
+        case(
+            f"{N} --data.num-levels 17",
+            "has the level 17, but num_levels is 17: levels are 0 to 16",
+            given=arrays(images=GREY + 17),
+            note="levels of 17",
+        ),
+        case(f"{N} --data.num-levels 300", "ArrayData.num_levels must be 2 to 256, not 300"),
+        case(f"{N} --data.range 1 0", "ArrayData.range must be two numbers, the lower one first"),
+        case(
+            "train arrays/bayes --data.path my.npz",
+            "Bayes needs labels, and these data have none",
+            given=arrays(images=GREY),
+            note="no labels",
+        ),
+        case(
+            "train arrays/realnvp --data.path my.npz",
+            "ImageFlow.halvings is 2, but images of 3x5 allow 1: set it to that",
+            given=arrays(images=GREY[:, :3]),
+            note="images of 3x5",
         ),
     ],
 }

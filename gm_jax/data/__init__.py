@@ -1,5 +1,7 @@
 """Sources of data, transforms, and `batch_at(step)`; knows nothing of models."""
 
+from gm_jax.data.arrays.config import ArrayData
+from gm_jax.data.arrays.source import Arrays
 from gm_jax.data.augmentations import ColorJitter, RandomResizedCrop, RandomRotation
 from gm_jax.data.config import AnyData, Data
 from gm_jax.data.images.config import ImageData
@@ -41,7 +43,9 @@ from gm_jax.data.transforms import (
 
 __all__ = [
     "AnyData",
+    "ArrayData",
     "ArrayExamples",
+    "Arrays",
     "AspectCrop",
     "Binarize",
     "BinarizedMnist",

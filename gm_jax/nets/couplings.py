@@ -122,13 +122,19 @@ class Squeeze(nn.Module):
 
 
 class Chain(nn.Module):
-    """Layers one after the other; inverted, in the opposite order."""
+    """Layers one after the other, all or those of a part; inverted, in the opposite order."""
 
     layers: tuple[nn.Module, ...]
 
-    def __call__(self, x: Array, condition: Array | None = None, inverse: bool = False) -> Made:
-        log_det = jnp.zeros(x.shape[0])
-        for layer in reversed(self.layers) if inverse else self.layers:
+    def __call__(
+        self,
+        x: Array,
+        condition: Array | None = None,
+        inverse: bool = False,
+        part: slice = slice(None),
+    ) -> Made:
+        log_det, layers = jnp.zeros(x.shape[0]), self.layers[part]
+        for layer in reversed(layers) if inverse else layers:
             x, change = layer(x, condition, inverse)
             log_det += change
         return x, log_det

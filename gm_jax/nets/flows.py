@@ -118,11 +118,12 @@ class ImageFlow(Flow):
 
     A scale has couplings of alternating checkerboards, a squeeze to half the height and width, and
     couplings of alternating halves of the channels; then half of the channels are done, and become
-    latents. The last scale has checkerboards only.
+    latents. The last scale has checkerboards only. A last row or column that a squeeze would leave
+    over is done before it, and becomes latents too, so that any height and width will do.
     """
 
     halvings: int = 2
-    """Times that height and width are halved; both must be multiples of 2^halvings."""
+    """Times that height and width are halved, downwards; neither may come to nothing."""
     checkerboard: int | tuple[int, ...] = 2
     """Checkerboard couplings of each scale, the last one too; or a number for each in turn."""
     channelwise: int | tuple[int, ...] = 2
@@ -177,15 +178,11 @@ class ImageFlow(Flow):
         height, width = shape[:2]
         if height * width < 2:
             raise ConfigError("ImageFlow needs more than one place: take VectorFlow for points")
-        multiple = 2**self.halvings
-        if height % multiple or width % multiple:
-            common = math.gcd(height, width)
-            allowed = (common & -common).bit_length() - 1  # factors of 2
-            sizes = [math.ceil(side / multiple) * multiple for side in (height, width)]
-            resize = sizes[0] if sizes[0] == sizes[1] else tuple(sizes)
+        allowed = min(height, width).bit_length() - 1
+        if self.halvings > allowed:
             raise ConfigError(
                 f"ImageFlow.halvings is {self.halvings}, but images of {height}x{width} allow "
-                f"{allowed}: set it to that, or add Resize({resize}) to the transforms"
+                f"{allowed}: set it to that, or take images of {2**self.halvings} pixels and more"
             )
 
     def module(self, shape: Shape, dtype: Any) -> nn.Module:
@@ -228,7 +225,7 @@ class ImageFlow(Flow):
         return Chain(tuple(layers))
 
     def latent_shapes(self, shape: Shape) -> list[Shape]:
-        """[H, W, C] of the latents that each scale leaves."""
+        """[H, W, C] of the latents that each scale leaves, beside `num_left_over`."""
         height, width, channels = shape
         shapes: list[Shape] = []
         for _ in range(self.halvings):
@@ -236,6 +233,20 @@ class ImageFlow(Flow):
             height, width, channels = height // 2, width // 2, 2 * channels
             shapes.append((height, width, channels))
         return [*shapes, (height, width, channels)]
+
+    def num_left_over(self, shape: Shape) -> list[int]:
+        """Values in the rows and columns that each scale but the last leaves over."""
+        height, width, channels = shape
+        numbers = []
+        for _ in range(self.halvings):
+            even = (height - height % 2) * (width - width % 2)
+            numbers.append((height * width - even) * channels)
+            height, width, channels = height // 2, width // 2, 2 * channels
+        return numbers
+
+    def squeeze_at(self, scale: int) -> int:
+        """The layers of a scale, but the last one, that come before its squeeze."""
+        return self._checkerboards[scale] * (2 if self.actnorm else 1)
 
 
 def _of_each(value: int | Shape, num: int) -> Shape:
@@ -288,8 +299,16 @@ class ImageFlowModule(nn.Module):
 
     def forward(self, x: Array, condition: Array | None) -> Made:
         parts, log_det = [], jnp.zeros(len(x))
-        for scale in self.scales[:-1]:
-            x, change = scale(x, condition)  # [B, H, W, C]
+        for i, scale in enumerate(self.scales[:-1]):
+            if x.shape[1] % 2 or x.shape[2] % 2:
+                first, second = self.around_squeeze(i)
+                x, change = scale(x, condition, part=first)
+                log_det += change
+                x, left_over = cut_even(x)
+                parts.append(left_over)
+                x, change = scale(x, condition, part=second)
+            else:
+                x, change = scale(x, condition)  # [B, H, W, C]
             x, done = jnp.split(x, 2, axis=-1)
             parts.append(done)
             log_det += change
@@ -298,14 +317,57 @@ class ImageFlowModule(nn.Module):
         return jnp.concatenate(flat, axis=-1), log_det + change
 
     def backward(self, z: Array, condition: Array | None) -> Made:
-        shapes = self.flow.latent_shapes(self.shape)
-        ends = [sum(map(math.prod, shapes[:i])) for i in range(1, len(shapes))]
-        *parts, last = (
-            part.reshape(-1, *shape)
-            for part, shape in zip(jnp.split(z, ends, axis=-1), shapes, strict=True)
-        )
-        x, log_det = self.scales[-1](last, condition, inverse=True)
-        for scale, done in zip(reversed(self.scales[:-1]), reversed(parts), strict=True):
-            x, change = scale(jnp.concatenate([x, done], axis=-1), condition, inverse=True)
+        *shapes, last_shape = self.flow.latent_shapes(self.shape)
+        numbers = self.flow.num_left_over(self.shape)
+        sizes = [n for pair in zip(numbers, map(math.prod, shapes), strict=True) for n in pair]
+        ends = [sum(sizes[:i]) for i in range(1, len(sizes) + 1)]
+        *parts, last = jnp.split(z, ends, axis=-1)  # left over, done, left over, done, ..., last
+        x, log_det = self.scales[-1](last.reshape(-1, *last_shape), condition, inverse=True)
+        for i in reversed(range(len(shapes))):
+            scale, left_over = self.scales[i], parts[2 * i]
+            done = parts[2 * i + 1].reshape(-1, *shapes[i])
+            x = jnp.concatenate([x, done], axis=-1)
+            if left_over.shape[1]:
+                first, second = self.around_squeeze(i)
+                x, change = scale(x, condition, inverse=True, part=second)
+                log_det += change
+                x = add_left_over(x, left_over, self.map_size(i))
+                x, change = scale(x, condition, inverse=True, part=first)
+            else:
+                x, change = scale(x, condition, inverse=True)
             log_det += change
         return x, log_det
+
+    def around_squeeze(self, scale: int) -> tuple[slice, slice]:
+        """The layers of a scale before its squeeze, and from it on."""
+        at = self.flow.squeeze_at(scale)
+        return slice(None, at), slice(at, None)
+
+    def map_size(self, scale: int) -> Shape:
+        """Height and width of what enters a scale."""
+        return (self.shape[0] >> scale, self.shape[1] >> scale)
+
+
+def cut_even(x: Array) -> tuple[Array, Array]:
+    """Cuts off a last row and a last column that are one too many.
+
+    Args:
+      x: [B, H, W, C].
+
+    Returns:
+      x with an even height and width, and what was cut off: the row, then the column, [B, K].
+    """
+    height, width = (side - side % 2 for side in x.shape[1:3])
+    row, column = x[:, height:], x[:, :height, width:]
+    left_over = [part.reshape(len(x), -1) for part in (row, column)]
+    return x[:, :height, :width], jnp.concatenate(left_over, axis=-1)
+
+
+def add_left_over(x: Array, left_over: Array, size: Shape) -> Array:
+    """Puts back what `cut_even` cut off, which gives [B, *size, C]."""
+    batch, rows, columns, channels = x.shape
+    height, width = size
+    num = (height - rows) * width * channels
+    row, column = jnp.split(left_over, [num], axis=-1)
+    x = jnp.concatenate([x, column.reshape(batch, rows, width - columns, channels)], axis=2)
+    return jnp.concatenate([x, row.reshape(batch, height - rows, width, channels)], axis=1)

@@ -8,6 +8,7 @@ import numpy as np
 from gm_jax.whole_file import replacing
 
 _CELL = 48  # pixels: smaller images are enlarged to about this
+_GREY = 128  # of lines between images
 
 
 def to_pixels(levels: np.ndarray, num_levels: int) -> np.ndarray:
@@ -28,35 +29,57 @@ def image_grid(
     """Images in rows, with lines of 2 pixels between them.
 
     Args:
-      levels: uint8 [N, H, W, C], C being 1 or 3.
+      levels: uint8 [N, H, W, C]; other than 1 or 3 channels are shown as `channel_panels`.
       num_levels: the levels are 0 .. num_levels - 1.
       num_columns: images a row; None: as many as rows, about.
       scale: each pixel becomes scale x scale; None: small images are enlarged to be seen.
 
     Returns:
-      uint8 [H', W', C].
+      uint8 [H', W', 3], or [H', W', 1].
 
     Raises:
-      ValueError: for no images, or images that have neither 1 nor 3 channels.
+      ValueError: for no images.
     """
-    if np.ndim(levels) != 4 or len(levels) == 0 or np.shape(levels)[3] not in (1, 3):
-        raise ValueError(f"a grid needs images [N, H, W, 1 or 3], not {list(np.shape(levels))}")
+    if np.ndim(levels) != 4 or 0 in np.shape(levels):
+        raise ValueError(f"a grid needs images [N, H, W, C], not {list(np.shape(levels))}")
     pixels = to_pixels(levels, num_levels)
-    num, height, width, channels = pixels.shape
-    scale = max(1, round(_CELL / max(height, width))) if scale is None else scale
+    scale = max(1, round(_CELL / max(pixels.shape[1:3]))) if scale is None else scale
     pixels = pixels.repeat(scale, axis=1).repeat(scale, axis=2)
-    height, width = height * scale, width * scale
+    if pixels.shape[-1] not in (1, 3):
+        pixels = channel_panels(pixels)
+    num, height, width, channels = pixels.shape
     columns = num_columns or int(np.ceil(np.sqrt(num)))
     rows = -(-num // columns)
     gap = 2
     grid = np.full(
-        (rows * (height + gap) + gap, columns * (width + gap) + gap, channels), 128, np.uint8
+        (rows * (height + gap) + gap, columns * (width + gap) + gap, channels), _GREY, np.uint8
     )
     for i, image in enumerate(pixels):
         row, column = divmod(i, columns)
         top, left = gap + row * (height + gap), gap + column * (width + gap)
         grid[top : top + height, left : left + width] = image
     return grid
+
+
+def channel_panels(pixels: np.ndarray) -> np.ndarray:
+    """Each channel of an image as a grey panel, in rows, with lines of a pixel between them.
+
+    Args:
+      pixels: uint8 [N, H, W, C].
+
+    Returns:
+      uint8 [N, H', W', 1], with ceil(sqrt(C)) panels a row.
+    """
+    num, height, width, channels = pixels.shape
+    columns = int(np.ceil(np.sqrt(channels)))
+    rows = -(-channels // columns)
+    size = (rows * (height + 1) - 1, columns * (width + 1) - 1)
+    sheet = np.full((num, *size, 1), _GREY, np.uint8)
+    for channel in range(channels):
+        row, column = divmod(channel, columns)
+        top, left = row * (height + 1), column * (width + 1)
+        sheet[:, top : top + height, left : left + width, 0] = pixels[..., channel]
+    return sheet
 
 
 def side_by_side(rows: Sequence[np.ndarray], num_levels: int) -> np.ndarray:

@@ -148,6 +148,26 @@ def test_every_earlier_value_is_seen(model, spec):
     np.testing.assert_array_equal(depends, np.tri(spec.num_dims, k=-1, dtype=bool))
 
 
+MANY_CHANNELS = {
+    "arm": ARM(channels=8, kernel_size=5, dilations=(1, 3, 3), gated=True),
+    "pixelcnn": PixelCNN(channels=24, first_kernel=3, num_blocks=1, output_layers=1),
+    "gated": PixelCNN(gated=True, channels=24, first_kernel=3, num_blocks=2, output_layers=1),
+}
+
+
+@pytest.mark.parametrize("model", MANY_CHANNELS.values(), ids=MANY_CHANNELS)
+def test_many_channels_have_an_order_and_probabilities_that_sum_to_one(model):
+    """Of 1,024 images of five channels, which 24 features cannot share evenly."""
+    spec = DataSpec((1, 2, 5), num_levels=2)
+    depends = dependence(model, spec)
+    assert not np.triu(depends).any()
+    assert depends[4, :4].all()  # the channels before it, in its own pixel
+    state, images = trained(model, spec), every_image(spec)
+    log_prob = jax.jit(model.log_prob)(state, {"image": images}, rngs_from_seed(0))
+    np.testing.assert_allclose(np.exp(log_prob).sum(), 1.0, atol=1e-4)
+    assert np.exp(log_prob).std() > 1e-5
+
+
 def test_plain_pixelcnn_has_the_blind_spot_that_the_paper_names():
     """With 3x3 kernels nothing is seen beyond the diagonal to the upper right."""
     spec = DataSpec((4, 7, 1), num_levels=3)

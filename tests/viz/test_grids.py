@@ -38,10 +38,26 @@ def test_small_images_are_enlarged_and_large_ones_are_not():
     assert image_grid(np.zeros((1, 64, 64, 3), np.uint8), 256).shape == (68, 68, 3)
 
 
-@pytest.mark.parametrize("shape", [(0, 8, 8, 1), (8, 8, 1), (2, 8, 8, 2)])
+@pytest.mark.parametrize("shape", [(0, 8, 8, 1), (8, 8, 1), (2, 8, 8, 0)])
 def test_what_is_no_batch_of_images(shape):
     with pytest.raises(ValueError, match="a grid needs images"):
         image_grid(np.zeros(shape, np.uint8), 256)
+
+
+@pytest.mark.parametrize(("channels", "rows", "columns"), [(2, 1, 2), (5, 2, 3), (16, 4, 4)])
+def test_other_channels_are_panels_of_their_own(channels, rows, columns):
+    levels = RNG.integers(0, 256, (3, 5, 4, channels)).astype(np.uint8)
+    grid = image_grid(levels, 256, num_columns=3, scale=2)
+    height, width = rows * 11 - 1, columns * 9 - 1
+    assert grid.shape == (height + 4, 3 * (width + 2) + 2, 1)
+    for i, image in enumerate(levels):
+        for channel in range(channels):
+            top = 2 + 11 * (channel // columns)
+            left = 2 + i * (width + 2) + 9 * (channel % columns)
+            shown = grid[top : top + 10, left : left + 8, 0]
+            np.testing.assert_array_equal(shown, image[..., channel].repeat(2, 0).repeat(2, 1))
+            below, beside = grid[top + 10, left, 0], grid[top, left + 8, 0]
+            assert below == beside == 128
 
 
 def test_side_by_side_has_a_row_for_each_array():

@@ -10,7 +10,7 @@ import numpy as np
 from gm_jax.data.config import AnyData
 from gm_jax.data.images.folder import ImageFolder
 from gm_jax.data.images.squares import decode_box, open_upright, to_channels
-from gm_jax.data.pixels import to_mode, to_pixels
+from gm_jax.data.pixels import MODES, to_mode, to_pixels
 from gm_jax.data.source import Source
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import apply_spec
@@ -40,6 +40,11 @@ def read_images(
     Raises:
       UserError: for a file that is missing or no image, or one that training could not take.
     """
+    if spec.shape[-1] not in MODES:
+        raise UserError(
+            f"the run was trained on images of {spec.shape[-1]} channels, and image files have 1, "
+            "3 or 4: take those of a split"
+        )
     images, changed = [], []
     for path in paths:
         image, how = _read(path, data, spec)

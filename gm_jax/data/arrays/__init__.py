@@ -1,0 +1,1 @@
+"""Arrays of images of one's own, in a file or in memory."""
