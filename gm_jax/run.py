@@ -37,14 +37,15 @@ from gm_jax.model import Family, TrainState, can, compiled, drawn_by, require
 from gm_jax.printing import brief, html_table, text_table
 from gm_jax.rng import Rngs, rngs_from_seed
 from gm_jax.training.callbacks import Callback
-from gm_jax.training.checkpoint import Checkpoints
 from gm_jax.training.folder import RunFolder
+from gm_jax.training.initial import Init
 from gm_jax.training.loop import TrainResult, train
 from gm_jax.training.pictures import Painter, newest_picture, picture_examples
 from gm_jax.training.progress import Bar, progress
 from gm_jax.training.records import by_phase, read_records
+from gm_jax.training.restoring import restore
 from gm_jax.training.sharding import DataMesh, make_evaluator
-from gm_jax.training.step import abstract_state
+from gm_jax.weights import SUFFIX, Weights, read_weights, state_from, weights_of
 
 _MOST_VALUES = 2**31 - 1  # of all images of one call together: XLA dies of more
 
@@ -52,8 +53,17 @@ _MOST_VALUES = 2**31 - 1  # of all images of one call together: XLA dies of more
 class Run:
     """A trained state with its experiment: arrays in, arrays out."""
 
-    def __init__(self, folder: Path, experiment: Experiment, state: TrainState, mesh: DataMesh):
+    def __init__(
+        self,
+        folder: Path,
+        experiment: Experiment,
+        state: TrainState,
+        mesh: DataMesh,
+        numerics: int | None = None,
+    ):
+        """`numerics` is the version of the updates that made the state (None: today's)."""
         self.folder, self.experiment, self.state, self._mesh = folder, experiment, state, mesh
+        self._numerics = experiment.model.numerics if numerics is None else numerics
 
     def __repr__(self) -> str:
         return text_table(f"Run {self.folder}", self._table())
@@ -445,6 +455,32 @@ class Run:
         self._check_num(num)
         return self._open(split).example_batch(num)
 
+    def export(self, out: str | Path) -> Path:
+        """Writes the weights, those that are sampled with, as a .safetensors file.
+
+        `gm_jax.open` opens it, `gm_jax.load_weights` gives its arrays, `gm_jax.fit(..., init=out)`
+        starts from it.
+
+        Args:
+          out: the file; its folder is made.
+
+        Returns:
+          The file.
+
+        Raises:
+          UserError: for another ending.
+        """
+        path = Path(out)
+        if path.suffix != SUFFIX:
+            raise UserError(f"{path}: a file of weights must end in {SUFFIX}", "--out")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.weights().save(path)
+        return path
+
+    def weights(self) -> Weights:
+        """The arrays that are sampled with, by name, and what they are of."""
+        return weights_of(self.experiment, self.state, self._numerics)
+
     def paint(self, stem: str = "final", num: int = 64) -> list[Path]:
         """Writes pictures of samples and reconstructions (of the test split) to samples/."""
         painter = Painter(self.model, picture_examples(self._open("test")), num)
@@ -457,7 +493,7 @@ class Run:
         """The same run with another way of drawing."""
         model = drawn_by(self.model, sampling)
         experiment = dataclasses.replace(self.experiment, model=model)
-        return Run(self.folder, experiment, self.state, self._mesh)
+        return Run(self.folder, experiment, self.state, self._mesh, self._numerics)
 
     def _open(self, split: str) -> Split:
         return self.experiment.data.open(split, self.experiment.seed)
@@ -559,6 +595,9 @@ def fit(
     experiment: Experiment,
     folder: str | Path | None = None,
     callbacks: Sequence[Callback] = (),
+    *,
+    init: str | Path | None = None,
+    init_partial: bool = False,
 ) -> Run:
     """Trains an experiment in a folder; goes on with the run that is there.
 
@@ -566,13 +605,16 @@ def fit(
       experiment: what to train.
       folder: the run's folder; None: runs/<name of the experiment>.
       callbacks: are told of figures, pictures and checkpoints as they come, beside TensorBoard.
+      init: a .safetensors file, or the folder of a run, whose weights a new run starts from.
+      init_partial: whether arrays of it that do not fit are left out, instead of refused.
 
     Raises:
       UserError: as `train` does.
       KeyboardInterrupt: after Ctrl-C, when the state is saved; the same call resumes.
     """
     path = default_folder(experiment) if folder is None else Path(folder)
-    result = train(experiment, path, callbacks)
+    start = None if init is None else Init(init, init_partial)
+    result = train(experiment, path, callbacks, start)
     if result.signum == signal.SIGINT:  # saved; now the caller's own loop stops too
         raise KeyboardInterrupt
     if result.signum is not None:
@@ -598,7 +640,7 @@ def open_run(
     step: int | Literal["latest", "best"] | None = None,
     experiment: str | Path | None = None,
 ) -> Run:
-    """A run from its folder.
+    """A run from its folder, or from a .safetensors file (`open_weights`).
 
     Args:
       folder: where it was trained.
@@ -610,13 +652,35 @@ def open_run(
       UserError: where there is no run, no such checkpoint, or a damaged one.
     """
     path = Path(folder)
-    run = RunFolder(path)
+    if path.suffix == SUFFIX and path.is_file():
+        if step is not None:
+            raise UserError(f"{path} has the weights of one step: leave {step} out", "--step")
+        return open_weights(path, experiment)
     code = None if experiment is None else read_code(*resolve(str(experiment)))[0]
-    loaded, spec = run.load(code)
-    if not run.checkpoints.is_dir():
-        raise UserError(f"{path} has no checkpoint yet (gm-jax train {loaded.name} goes on)")
+    found = restore(path, step, code)
+    return Run(path, found.experiment, found.state, found.mesh, found.numerics)
+
+
+def open_weights(path: str | Path, experiment: str | Path | None = None) -> Run:
+    """A run from a .safetensors file that `Run.export` wrote: to draw and to evaluate, not to train.
+
+    What it draws is what the run drew that was exported, to the bit. It has no record, and makes no
+    pictures.
+
+    Args:
+      path: of the file, or of a folder that has a model.safetensors.
+      experiment: file (or name of an experiment) that has the classes which are not of gm_jax.
+
+    Raises:
+      UserError: it can't be read, or is no file of gm_jax.
+    """
+    weights = read_weights(path)
+    code = None if experiment is None else read_code(*resolve(str(experiment)))[0]
+    try:
+        loaded, spec = weights.experiment(code)
+        state = state_from(weights, loaded.model, spec, loaded.seed)
+    except UserError as error:
+        raise error.of(path) from error
     mesh = DataMesh(loaded.data.batch_size)
-    wanted = loaded.evaluation.checkpoint if step is None else step
-    checkpoints = Checkpoints(run.checkpoints, loaded.training.monitor_mode)
-    state = checkpoints.restore(wanted, abstract_state(loaded.model, spec), mesh)
-    return Run(path, loaded, state, mesh)
+    state = jax.device_put(state, mesh.replicated)
+    return Run(Path(path), loaded, state, mesh, weights.record.get("numerics"))
