@@ -30,12 +30,17 @@ from gm_jax.evaluation.named_features import FeaturesName, named_features
 from gm_jax.evaluation.quality import SampleQuality, check_num, sample_quality
 from gm_jax.evaluation.samples import check_reader, evaluate_samples
 from gm_jax.experiment import Experiment
-from gm_jax.experiment_code import read_code
+from gm_jax.experiment_code import Code, read_code
 from gm_jax.experiment_file import resolve
+from gm_jax.experiment_json import to_plain
+from gm_jax.exported_sampler import SUFFIX as SAMPLER_SUFFIX
+from gm_jax.exported_sampler import export_sampler
 from gm_jax.functional.interpolation import lerp, slerp
-from gm_jax.model import Family, TrainState, can, compiled, drawn_by, require
+from gm_jax.model import Family, TrainState, can, compiled, drawn_by, require, sampling_of
 from gm_jax.printing import brief, html_table, text_table
 from gm_jax.rng import Rngs, rngs_from_seed
+from gm_jax.sample_folder import Format as SampleFormat
+from gm_jax.sample_folder import fill
 from gm_jax.training.callbacks import Callback
 from gm_jax.training.folder import RunFolder
 from gm_jax.training.initial import Init
@@ -46,6 +51,7 @@ from gm_jax.training.records import by_phase, read_records
 from gm_jax.training.restoring import restore
 from gm_jax.training.sharding import DataMesh, make_evaluator
 from gm_jax.weights import SUFFIX, Weights, read_weights, state_from, weights_of
+from gm_jax.whole_file import write_bytes
 
 _MOST_VALUES = 2**31 - 1  # of all images of one call together: XLA dies of more
 
@@ -156,6 +162,85 @@ class Run:
                 labels,
                 watch=lambda done: bar.advance(done, {}),
             )
+
+    def sample_to_folder(
+        self,
+        folder: str | Path,
+        num: int,
+        seed: int = 0,
+        condition: Any = None,
+        *,
+        kind: SampleFormat | None = None,
+        show_progress: bool = False,
+        **sampling: Any,
+    ) -> int:
+        """The images of `sample`, any number of them, as files of a folder.
+
+        What is there already is not drawn again, so that the same call goes on where it stopped;
+        with another number it adds what is missing.
+
+        Args:
+          folder: to make, or to go on with.
+          num: how many in all.
+          seed: of the draw.
+          condition: as in `sample`.
+          kind: "png", a file an image; "npz", a file a chunk (`gm_jax.sample_folder`); None: png,
+            of points npz.
+          show_progress: whether to show that.
+          sampling: as in `sample`.
+
+        Returns:
+          How many images were drawn now.
+
+        Raises:
+          UserError: as `sample`; or the folder holds something else.
+        """
+        model, labels = drawn_by(self.model, sampling), self._labels(condition, num)
+        about = {
+            "experiment": self.experiment.name,
+            "step": self.step,
+            "weights": self.weights().digest,
+            "label": None if labels is None else np.unique(labels).tolist(),
+            "sampling": to_plain(sampling_of(model)),
+        }
+        with contextlib.ExitStack() as stack:
+            bar: Bar | None = None
+            if show_progress:
+                unit = "point" if self.spec.continuous else "image"
+                bar = stack.enter_context(progress(num, 0, "samples", unit=unit))
+
+            def watch(done: int) -> None:
+                if bar is not None:
+                    bar.advance(done, {})
+
+            return fill(Path(folder), model, self.state, num, seed, labels, kind, about, watch)
+
+    def export_sampler(
+        self, out: str | Path, num: int = 64, condition: Any = None, **sampling: Any
+    ) -> Path:
+        """Writes `sample(num, seed)` as a function of the seed that runs without gm_jax.
+
+        Args:
+          out: a .stablehlo file, for `jax.export.deserialize`; its folder is made.
+          num: images of a call, at most a chunk (`gm_jax.drawing`).
+          condition: labels [num], or one label for all, for a family that was trained with them.
+          sampling: as in `sample`.
+
+        Returns:
+          The file.
+
+        Raises:
+          UserError: what the family cannot do, or not without Python at hand; too many images; or
+            another ending.
+        """
+        path = Path(out)
+        if path.suffix != SAMPLER_SUFFIX:
+            raise UserError(f"{path}: a sampler must end in {SAMPLER_SUFFIX}", "--out")
+        model = drawn_by(self.model, sampling)
+        content = export_sampler(model, self.state, num, self._labels(condition, num))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, content)
+        return path
 
     def draw_latents(self, num: int, seed: int = 0, **sampling: Any) -> np.ndarray:
         """Latents from the family's prior, float32 [num, ...]: those of `sample` with this seed.
@@ -661,8 +746,27 @@ def open_run(
     return Run(path, found.experiment, found.state, found.mesh, found.numerics)
 
 
+def load_run(path: Path, code: Code | None = None) -> Experiment:
+    """The experiment of a run's folder, or of a file of weights; no checkpoint is read of a run.
+
+    Args:
+      path: of either.
+      code: that has the classes which are not of gm_jax.
+
+    Raises:
+      UserError: there is no run, or it can't be read.
+    """
+    if path.suffix == SUFFIX and path.is_file():
+        weights = read_weights(path)
+        try:
+            return weights.experiment(code)[0]
+        except UserError as error:
+            raise error.of(path) from error
+    return RunFolder(path).load(code)[0]
+
+
 def open_weights(path: str | Path, experiment: str | Path | None = None) -> Run:
-    """A run from a .safetensors file that `Run.export` wrote: to draw and to evaluate, not to train.
+    """A run from a .safetensors file that `Run.export` wrote: to draw with, and to evaluate.
 
     What it draws is what the run drew that was exported, to the bit. It has no record, and makes no
     pictures.

@@ -258,6 +258,12 @@ def placed(arrays: Mapping[str, np.ndarray], state: TrainState) -> tuple[Any, An
     return new["params"], new["model_state"]
 
 
+def is_whole(state: TrainState) -> bool:
+    """Whether the moving average is of all parameters, not of one player's of two."""
+    averaged, params = (jax.tree.structure(t) for t in (state.ema_params, state.params))
+    return bool(averaged == params)  # type: ignore[operator]
+
+
 def named_leaves(tree: Any) -> dict[str, Any]:
     """The leaves of a tree by their names, such as params/network/Dense_0/kernel."""
     leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
@@ -272,8 +278,7 @@ def _name(path: Sequence[Any]) -> str:
 
 def _averaged(state: TrainState) -> Any:
     """The moving average; of two players, of whom one alone may have one, both."""
-    same = jax.tree.structure(state.ema_params) == jax.tree.structure(state.params)
-    return state.ema_params if same else {**state.params, **state.ema_params}
+    return state.ema_params if is_whole(state) else {**state.params, **state.ema_params}
 
 
 def _converts(given: np.dtype, wanted: np.dtype) -> bool:

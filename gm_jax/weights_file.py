@@ -6,13 +6,14 @@ bfloat16 first of all, the text of the header, and one error for all that may be
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 import safetensors
 from safetensors.numpy import save
 
-_DTYPES = {
+_DTYPES: dict[str, Any] = {
     "F64": np.float64,
     "F32": np.float32,
     "F16": np.float16,

@@ -17,7 +17,7 @@ from gm_jax.model import TrainState
 from gm_jax.training.folder import RunFolder
 from gm_jax.training.restoring import restore
 from gm_jax.training.sharding import DataMesh
-from gm_jax.weights import Weights, compare, placed, read_weights, weights_of
+from gm_jax.weights import Weights, compare, is_whole, placed, read_weights, weights_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,9 +63,7 @@ class Initial:
         params, model_state = placed(compare(self.weights.arrays, state).fitting, state)
         ema_params = state.ema_params
         if ema_params is not None:
-            same = jax.tree.structure(ema_params) == jax.tree.structure(params)
-            # Of two players, the one that has an average.
-            start = params if same else {name: params[name] for name in ema_params}
+            start = params if is_whole(state) else {name: params[name] for name in ema_params}
             ema_params = jax.tree.map(jnp.copy, start)
         state = state.replace(params=params, model_state=model_state, ema_params=ema_params)
         placed_state: TrainState = jax.device_put(state, mesh.replicated)
