@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from gm_jax.run import Run as Run
     from gm_jax.run import fit as fit
     from gm_jax.run import open_run as open
+    from gm_jax.run import open_weights as open_weights
     from gm_jax.training.callbacks import Callback as Callback
+    from gm_jax.weights import load_weights as load_weights
 
 # Imported on first use, so that `gm-jax --help` need not wait for jax.
 _LAZY = {
@@ -40,7 +42,9 @@ _LAZY = {
     "UserError": "gm_jax.errors:UserError",
     "fit": "gm_jax.run:fit",
     "load": "gm_jax.experiment_file:load",
+    "load_weights": "gm_jax.weights:load_weights",
     "open": "gm_jax.run:open_run",
+    "open_weights": "gm_jax.run:open_weights",
 }
 
 __all__ = ["__version__", *sorted(_LAZY)]

@@ -6,8 +6,7 @@ key and its place in the array, so that of two draws by one seed the shorter is 
 longer; rounding apart, since XLA may add up in another order for another size.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
@@ -72,24 +71,61 @@ def draw(
       UserError: the family cannot do it, no number or seed that can be, or more than memory holds.
     """
     require(model, state.spec, ability)
+    size = chunk_size(state.spec)
+    if num > size:
+        labels = [_whole(c, 0, size) for c in condition]
+        rngs, method = sample_rngs(seed), compiled(model, ability)
+        drawn = _room(num, jax.eval_shape(lambda: method(state, rngs, size, *labels)))
+    for start, part in draw_chunks(model, state, ability, num, seed, *condition):
+        if num <= size:
+            return part
+        drawn[start : start + len(part)] = part
+        if watch is not None:
+            watch(start + len(part))
+    return drawn
+
+
+def draw_chunks(
+    model: Family,
+    state: TrainState,
+    ability: str,
+    num: int,
+    seed: int,
+    *condition: np.ndarray | None,
+    wanted: Callable[[int, int], bool] = lambda start, end: True,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """The same as `draw`, chunk by chunk, so that no more than one is held.
+
+    Args:
+      model: as in `draw`.
+      state: as in `draw`.
+      ability: as in `draw`.
+      num: how many in all.
+      seed: as in `draw`.
+      *condition: as in `draw`.
+      wanted: of the numbers of a chunk's first draw and of that behind its last one, whether it is
+        drawn at all.
+
+    Yields:
+      The number of a chunk's first draw, and the chunk [n, ...].
+
+    Raises:
+      UserError: the family cannot do it, or no number or seed that can be.
+    """
+    require(model, state.spec, ability)
     if num < 1:
         raise UserError(f"the number of images must be at least 1, not {num}")
     rngs, size = sample_rngs(seed), chunk_size(state.spec)
     method = compiled(model, ability)
-    if num <= size:
-        return np.asarray(method(state, rngs, num, *condition))
-
-    def chunk(start: int) -> tuple[Any, ...]:
-        streams = rngs.at("chunk", start // size) if start else rngs
-        return state, streams, size, *(_whole(c, start, size) for c in condition)
-
-    drawn = _room(num, jax.eval_shape(lambda: method(*chunk(0))))
+    at_once = min(num, size)
     for start in range(0, num, size):
         end = min(start + size, num)
-        drawn[start:end] = np.asarray(method(*chunk(start)))[: end - start]
-        if watch is not None:
-            watch(end)
-    return drawn
+        if not wanted(start, end):
+            continue
+        streams = rngs.at("chunk", start // size) if start else rngs
+        labels = (_whole(c, start, at_once) for c in condition)
+        drawn = np.asarray(method(state, streams, at_once, *labels))
+        yield start, drawn[: end - start]
 
 
 def _whole(condition: np.ndarray | None, start: int, size: int) -> np.ndarray | None:

@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,12 @@ from gm_jax.experiment_code import Code, code_of, find_code
 FUNCTION = "function"
 """The key of a function's name in what stands for it in JSON."""
 
-_EARLIEST_NUMERICS = 1  # of runs that do not say it
+EARLIEST_NUMERICS = 1
+"""Of the updates of runs that do not say it."""
+
+
+class _DamagedError(UserError):
+    """Plain values that are no experiment."""
 
 
 def to_plain(value: Any) -> Any:
@@ -79,16 +85,39 @@ def load_json(path: Path, code: Code | None = None) -> dict[str, Any]:
     try:
         if code is None and _needs_code(plain):
             code = find_code(plain["code"], path.parent)
-        experiment, spec = from_plain(plain["experiment"], code), from_plain(plain["spec"], code)
+        experiment, spec = experiment_of(plain, code)
+    except _DamagedError as error:
+        raise _damaged(path, str(error)) from error
     except UserError as error:
         raise error.of(path) from error
     except KeyError as error:
         raise _damaged(path, f"{error} is missing") from error
+    return {"numerics": EARLIEST_NUMERICS, **plain, "experiment": experiment, "spec": spec}
+
+
+def experiment_of(
+    plain: Mapping[str, Any], code: Code | None = None
+) -> tuple[Experiment, DataSpec]:
+    """The experiment, and what its data were like, of what an experiment.json says.
+
+    Args:
+      plain: with "experiment" and "spec".
+      code: that has the classes of somebody's own.
+
+    Raises:
+      UserError: it holds no experiment, or a class is not to be found.
+    """
+    try:
+        experiment, spec = from_plain(plain["experiment"], code), from_plain(plain["spec"], code)
+    except UserError:
+        raise
+    except KeyError as error:
+        raise _DamagedError(f"{error} is missing") from error
     except (ValueError, TypeError, AttributeError) as error:
-        raise _damaged(path, str(error)) from error
+        raise _DamagedError(str(error)) from error
     if not isinstance(experiment, Experiment) or not isinstance(spec, DataSpec):
-        raise _damaged(path, "it holds no experiment")
-    return {"numerics": _EARLIEST_NUMERICS, **plain, "experiment": experiment, "spec": spec}
+        raise _DamagedError("it holds no experiment")
+    return experiment, spec
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -31,21 +31,28 @@ from gm_jax.evaluation.named_features import FeaturesName, named_features
 from gm_jax.evaluation.quality import SampleQuality, check_num, sample_quality
 from gm_jax.evaluation.samples import check_reader, evaluate_samples
 from gm_jax.experiment import Experiment
-from gm_jax.experiment_code import read_code
+from gm_jax.experiment_code import Code, read_code
 from gm_jax.experiment_file import resolve
+from gm_jax.experiment_json import to_plain
+from gm_jax.exported_sampler import SUFFIX as SAMPLER_SUFFIX
+from gm_jax.exported_sampler import export_sampler
 from gm_jax.functional.interpolation import lerp, slerp
-from gm_jax.model import Family, TrainState, can, compiled, drawn_by, require
+from gm_jax.model import Family, TrainState, can, compiled, drawn_by, require, sampling_of
 from gm_jax.printing import brief, html_table, text_table
 from gm_jax.rng import Rngs, rngs_from_seed
+from gm_jax.sample_folder import Format as SampleFormat
+from gm_jax.sample_folder import fill
 from gm_jax.training.callbacks import Callback
-from gm_jax.training.checkpoint import Checkpoints
 from gm_jax.training.folder import RunFolder
+from gm_jax.training.initial import Init
 from gm_jax.training.loop import TrainResult, train
 from gm_jax.training.pictures import Painter, newest_picture, picture_examples
 from gm_jax.training.progress import Bar, progress
 from gm_jax.training.records import by_phase, read_records
+from gm_jax.training.restoring import restore
 from gm_jax.training.sharding import DataMesh, make_evaluator
-from gm_jax.training.step import abstract_state
+from gm_jax.weights import SUFFIX, Weights, read_weights, state_from, weights_of
+from gm_jax.whole_file import write_bytes
 
 _MOST_VALUES = 2**31 - 1  # of all images of one call together: XLA dies of more
 
@@ -53,8 +60,17 @@ _MOST_VALUES = 2**31 - 1  # of all images of one call together: XLA dies of more
 class Run:
     """A trained state with its experiment: arrays in, arrays out."""
 
-    def __init__(self, folder: Path, experiment: Experiment, state: TrainState, mesh: DataMesh):
+    def __init__(
+        self,
+        folder: Path,
+        experiment: Experiment,
+        state: TrainState,
+        mesh: DataMesh,
+        numerics: int | None = None,
+    ):
+        """`numerics` is the version of the updates that made the state (None: today's)."""
         self.folder, self.experiment, self.state, self._mesh = folder, experiment, state, mesh
+        self._numerics = experiment.model.numerics if numerics is None else numerics
 
     def __repr__(self) -> str:
         return text_table(f"Run {self.folder}", self._table())
@@ -147,6 +163,85 @@ class Run:
                 labels,
                 watch=lambda done: bar.advance(done, {}),
             )
+
+    def sample_to_folder(
+        self,
+        folder: str | Path,
+        num: int,
+        seed: int = 0,
+        condition: Any = None,
+        *,
+        kind: SampleFormat | None = None,
+        show_progress: bool = False,
+        **sampling: Any,
+    ) -> int:
+        """The images of `sample`, any number of them, as files of a folder.
+
+        What is there already is not drawn again, so that the same call goes on where it stopped;
+        with another number it adds what is missing.
+
+        Args:
+          folder: to make, or to go on with.
+          num: how many in all.
+          seed: of the draw.
+          condition: as in `sample`.
+          kind: "png", a file an image; "npz", a file a chunk (`gm_jax.sample_folder`); None: png,
+            of points npz.
+          show_progress: whether to show that.
+          sampling: as in `sample`.
+
+        Returns:
+          How many images were drawn now.
+
+        Raises:
+          UserError: as `sample`; or the folder holds something else.
+        """
+        model, labels = drawn_by(self.model, sampling), self._labels(condition, num)
+        about = {
+            "experiment": self.experiment.name,
+            "step": self.step,
+            "weights": self.weights().digest,
+            "label": None if labels is None else np.unique(labels).tolist(),
+            "sampling": to_plain(sampling_of(model)),
+        }
+        with contextlib.ExitStack() as stack:
+            bar: Bar | None = None
+            if show_progress:
+                unit = "point" if self.spec.continuous else "image"
+                bar = stack.enter_context(progress(num, 0, "samples", unit=unit))
+
+            def watch(done: int) -> None:
+                if bar is not None:
+                    bar.advance(done, {})
+
+            return fill(Path(folder), model, self.state, num, seed, labels, kind, about, watch)
+
+    def export_sampler(
+        self, out: str | Path, num: int = 64, condition: Any = None, **sampling: Any
+    ) -> Path:
+        """Writes `sample(num, seed)` as a function of the seed that runs without gm_jax.
+
+        Args:
+          out: a .stablehlo file, for `jax.export.deserialize`; its folder is made.
+          num: images of a call, at most a chunk (`gm_jax.drawing`).
+          condition: labels [num], or one label for all, for a family that was trained with them.
+          sampling: as in `sample`.
+
+        Returns:
+          The file.
+
+        Raises:
+          UserError: what the family cannot do, or not without Python at hand; too many images; or
+            another ending.
+        """
+        path = Path(out)
+        if path.suffix != SAMPLER_SUFFIX:
+            raise UserError(f"{path}: a sampler must end in {SAMPLER_SUFFIX}", "--out")
+        model = drawn_by(self.model, sampling)
+        content = export_sampler(model, self.state, num, self._labels(condition, num))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, content)
+        return path
 
     def draw_latents(self, num: int, seed: int = 0, **sampling: Any) -> np.ndarray:
         """Latents from the family's prior, float32 [num, ...]: those of `sample` with this seed.
@@ -446,6 +541,32 @@ class Run:
         self._check_num(num)
         return self._open(split).example_batch(num)
 
+    def export(self, out: str | Path) -> Path:
+        """Writes the weights, those that are sampled with, as a .safetensors file.
+
+        `gm_jax.open` opens it, `gm_jax.load_weights` gives its arrays, `gm_jax.fit(..., init=out)`
+        starts from it.
+
+        Args:
+          out: the file; its folder is made.
+
+        Returns:
+          The file.
+
+        Raises:
+          UserError: for another ending.
+        """
+        path = Path(out)
+        if path.suffix != SUFFIX:
+            raise UserError(f"{path}: a file of weights must end in {SUFFIX}", "--out")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.weights().save(path)
+        return path
+
+    def weights(self) -> Weights:
+        """The arrays that are sampled with, by name, and what they are of."""
+        return weights_of(self.experiment, self.state, self._numerics)
+
     def paint(self, stem: str = "final", num: int = 64) -> list[Path]:
         """Writes pictures of samples and reconstructions (of the test split) to samples/."""
         painter = Painter(self.model, picture_examples(self._open("test")), num)
@@ -458,7 +579,7 @@ class Run:
         """The same run with another way of drawing."""
         model = drawn_by(self.model, sampling)
         experiment = dataclasses.replace(self.experiment, model=model)
-        return Run(self.folder, experiment, self.state, self._mesh)
+        return Run(self.folder, experiment, self.state, self._mesh, self._numerics)
 
     def _open(self, split: str) -> Split:
         return self.experiment.data.open(split, self.experiment.seed)
@@ -562,6 +683,8 @@ def fit(
     callbacks: Sequence[Callback] = (),
     *,
     data: Any = None,
+    init: str | Path | None = None,
+    init_partial: bool = False,
 ) -> Run:
     """Trains an experiment in a folder; goes on with the run that is there.
 
@@ -573,6 +696,8 @@ def fit(
         alone, with labels [N] as (images, labels), or either by split, {"train": ..., "test": ...}.
         Real numbers need a range, as `experiment.replace(**{"data.range": (0, 1)})` says. They are
         kept in the user's cache by their digest, where the run finds them again.
+      init: a .safetensors file, or the folder of a run, whose weights a new run starts from.
+      init_partial: whether arrays of it that do not fit are left out, instead of refused.
 
     Raises:
       UserError: as `train` does; or the arrays do not fit.
@@ -581,7 +706,8 @@ def fit(
     if data is not None:
         experiment = dataclasses.replace(experiment, data=with_arrays(experiment.data, data))
     path = default_folder(experiment) if folder is None else Path(folder)
-    result = train(experiment, path, callbacks)
+    start = None if init is None else Init(init, init_partial)
+    result = train(experiment, path, callbacks, start)
     if result.signum == signal.SIGINT:  # saved; now the caller's own loop stops too
         raise KeyboardInterrupt
     if result.signum is not None:
@@ -607,7 +733,7 @@ def open_run(
     step: int | Literal["latest", "best"] | None = None,
     experiment: str | Path | None = None,
 ) -> Run:
-    """A run from its folder.
+    """A run from its folder, or from a .safetensors file (`open_weights`).
 
     Args:
       folder: where it was trained.
@@ -619,13 +745,54 @@ def open_run(
       UserError: where there is no run, no such checkpoint, or a damaged one.
     """
     path = Path(folder)
-    run = RunFolder(path)
+    if path.suffix == SUFFIX and path.is_file():
+        if step is not None:
+            raise UserError(f"{path} has the weights of one step: leave {step} out", "--step")
+        return open_weights(path, experiment)
     code = None if experiment is None else read_code(*resolve(str(experiment)))[0]
-    loaded, spec = run.load(code)
-    if not run.checkpoints.is_dir():
-        raise UserError(f"{path} has no checkpoint yet (gm-jax train {loaded.name} goes on)")
+    found = restore(path, step, code)
+    return Run(path, found.experiment, found.state, found.mesh, found.numerics)
+
+
+def load_run(path: Path, code: Code | None = None) -> Experiment:
+    """The experiment of a run's folder, or of a file of weights; no checkpoint is read of a run.
+
+    Args:
+      path: of either.
+      code: that has the classes which are not of gm_jax.
+
+    Raises:
+      UserError: there is no run, or it can't be read.
+    """
+    if path.suffix == SUFFIX and path.is_file():
+        weights = read_weights(path)
+        try:
+            return weights.experiment(code)[0]
+        except UserError as error:
+            raise error.of(path) from error
+    return RunFolder(path).load(code)[0]
+
+
+def open_weights(path: str | Path, experiment: str | Path | None = None) -> Run:
+    """A run from a .safetensors file that `Run.export` wrote: to draw with, and to evaluate.
+
+    What it draws is what the run drew that was exported, to the bit. It has no record, and makes no
+    pictures.
+
+    Args:
+      path: of the file, or of a folder that has a model.safetensors.
+      experiment: file (or name of an experiment) that has the classes which are not of gm_jax.
+
+    Raises:
+      UserError: it can't be read, or is no file of gm_jax.
+    """
+    weights = read_weights(path)
+    code = None if experiment is None else read_code(*resolve(str(experiment)))[0]
+    try:
+        loaded, spec = weights.experiment(code)
+        state = state_from(weights, loaded.model, spec, loaded.seed)
+    except UserError as error:
+        raise error.of(path) from error
     mesh = DataMesh(loaded.data.batch_size)
-    wanted = loaded.evaluation.checkpoint if step is None else step
-    checkpoints = Checkpoints(run.checkpoints, loaded.training.monitor_mode)
-    state = checkpoints.restore(wanted, abstract_state(loaded.model, spec), mesh)
-    return Run(path, loaded, state, mesh)
+    state = jax.device_put(state, mesh.replicated)
+    return Run(Path(path), loaded, state, mesh, weights.record.get("numerics"))

@@ -288,6 +288,22 @@ def damage_later(folder, patch):
         path.write_bytes(garbled(path.read_bytes()))
 
 
+def weights(change=None, name="w.safetensors"):
+    """The weights of runs/vae in a file, whose bytes are changed."""
+
+    def write(folder, patch):
+        path = gm_jax.open(folder / "runs/vae").export(folder / name)
+        if change is not None:
+            path.write_bytes(change(path.read_bytes()))
+
+    return write
+
+
+def other_samples(folder, patch):
+    """Samples of runs/vae in the folder images."""
+    gm_jax.open(folder / "runs/vae").sample_to_folder(folder / "images", 3)
+
+
 def half(data):
     return data[: len(data) // 2]
 
@@ -1004,6 +1020,109 @@ CASES = {
             note="the disk is full",
             tiny=True,
             starts=True,
+        ),
+    ],
+    "Models out": [
+        case("export", "gm-jax export needs PATH: Folder of the run"),
+        case("export runs/no", "there is no run runs/no"),
+        case("export runs/vae --what model", "--what must be one of weights, sampler, card, hub"),
+        case("export runs/vae --out x.bin", "x.bin: the file must end in .safetensors"),
+        case(
+            "export runs/vae --out notes/x.safetensors",
+            "notes is a file, not a folder",
+            given=file("notes"),
+            note="notes is a file",
+        ),
+        case(
+            "export runs/vae --out x.safetensors",
+            "no permission to open or write x.safetensors",
+            given=fails(errno.EACCES, os, "replace"),
+            note="the folder may not be written to",
+        ),
+        case(
+            "export runs/vae --out x.safetensors",
+            "the disk is full while writing x.safetensors",
+            given=fails(errno.ENOSPC, os, "fsync"),
+            note="the disk is full",
+        ),
+        case(
+            "export runs/vae --what hub --out notes",
+            "notes is a file, not a folder",
+            given=file("notes"),
+            note="notes is a file",
+        ),
+        case("export runs/vae --num 3", "--num is for --what sampler, not for --what weights"),
+        case("export runs/vae --truncation 1", "--truncation is for --what sampler"),
+        case("export runs/vae --license mit", "--license is for --what card or hub"),
+        case("export runs/ae --what sampler", "Autoencoder can't sample"),
+        case("export runs/vae --what sampler --num 0", "draws 1 to", "at a time, not 0"),
+        case("export runs/vae --what sampler --num 20000", "at a time, not 20000: call it with"),
+        case("export runs/vae --what sampler --label 3", "trained without labels", "--label"),
+        case(f"{V} --init no", "there is no run and no file of weights no"),
+        case(
+            f"{V} --init empty",
+            "empty is a folder without model.safetensors",
+            given=lambda folder, patch: (folder / "empty").mkdir(),
+            note="empty is an empty folder",
+        ),
+        case(
+            f"{V} --init w.safetensors",
+            "w.safetensors can't be read as weights",
+            given=file("w.safetensors"),
+            note="w.safetensors holds text",
+        ),
+        case(
+            f"{V} --init w.safetensors",
+            "w.safetensors can't be read as weights",
+            given=weights(half),
+            note="w.safetensors is cut short",
+        ),
+        case(
+            "sample w.safetensors",
+            "w.safetensors is damaged: its arrays are not those that were written",
+            given=weights(lambda data: data[:-8] + garbled(data[-8:])),
+            note="the last bytes are garbled",
+        ),
+        case(
+            f"{V} --init runs/vae --model.latent-dim 3",
+            "runs/vae (digits/vae) does not fit digits/vae: ",
+            ": 3 of 8 arrays: ",
+            "ask for a part (--init-partial)",
+            tiny=True,
+        ),
+        case(
+            f"{V} --init runs/classifier --init-partial",
+            "runs/classifier (digits/classifier) has no array that fits digits/vae: ",
+            tiny=True,
+        ),
+        case(
+            f"{V} --run runs/vae --training.num-steps 3 --init runs/ae",
+            "runs/vae holds a run that started without given weights",
+            tiny=True,
+        ),
+        case(f"{V} --init-partial", "--init-partial is for --init"),
+        case(f"{V} --sweep init=runs/ae,runs/vae", "not over --init"),
+        case("sample runs/vae --format npz", "--format npz is of a folder: give --out FOLDER"),
+        case("sample runs/vae --format npz --out x.npz", "x.npz is one file: leave --format out"),
+        case("sample runs/vae --means --out images/", "--means is of a picture"),
+        case("sample runs/ddpm --format png --out images", "PNG files can't hold points: take npz"),
+        case(
+            "sample runs/vae --out full",
+            "full is not empty and holds no samples",
+            given=file("full/notes.txt"),
+            note="full holds notes.txt",
+        ),
+        case(
+            "sample runs/vae --seed 1 --out images",
+            "images holds samples of another draw: seed is 0 there and 1 here",
+            given=other_samples,
+            note="images holds samples of seed 0",
+        ),
+        case(
+            "sample runs/vae --out images/",
+            "the disk is full while writing images",
+            given=fails(errno.ENOSPC, os, "fsync"),
+            note="the disk is full",
         ),
     ],
     "Data sets": [

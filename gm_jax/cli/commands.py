@@ -12,6 +12,7 @@ from gm_jax.cli.compare import Compare
 from gm_jax.cli.data import Data
 from gm_jax.cli.encode import Encode
 from gm_jax.cli.evaluate import Evaluate
+from gm_jax.cli.export import Export
 from gm_jax.cli.forecast import Forecast
 from gm_jax.cli.inpaint import Inpaint
 from gm_jax.cli.interpolate import Interpolate
@@ -54,6 +55,7 @@ COMMANDS: dict[str, type[Command]] = {
     "interpolate": Interpolate,
     "animate": Animate,
     "encode": Encode,
+    "export": Export,
     "runs": Runs,
     "compare": Compare,
     "report": Report,

@@ -57,7 +57,7 @@ class _Option:
     positional: bool
 
     def add_to(self, parser: argparse.ArgumentParser) -> None:
-        flag = self.name if self.positional else f"--{self.name.replace('_', '-')}"
+        flag = self.name if self.positional else f"--{self.name.rstrip('_').replace('_', '-')}"
         choices = [choice for kind in self.kinds for choice in _choices(kind)]
         options: dict[str, Any] = {"choices": choices} if choices else {}
         if bool in self.kinds:

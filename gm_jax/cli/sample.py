@@ -1,16 +1,15 @@
 """gm-jax sample."""
 
-import argparse
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
 from gm_jax.cli.command import Command
-from gm_jax.cli.parsing import parse
 from gm_jax.cli.report import say
+from gm_jax.cli.ways import changes, parsed_for_run, spoken
 from gm_jax.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ class Sample(Command):
     """
 
     run: tyro.conf.Positional[Path]
-    """Folder of the run."""
+    """Folder of the run, or a file of weights that gm-jax export wrote."""
     num: int = 64
     """How many images."""
     seed: int = 0
@@ -40,9 +39,12 @@ class Sample(Command):
     """Checkpoint: a step, "latest" or "best" (default: what the experiment names)."""
     experiment: str | None = None
     """File of the run's own classes (default: the one it was trained from, if still the same)."""
-    out: Path | None = None
+    out: str | None = None
     """A .png grid, or .npz with the levels (default: samples/seed_N.png in the run, with what else
-    was asked for in its name). Of points also .csv or .npy."""
+    was asked for in its name). Of points also .csv or .npy. Or a folder, such as images/, for any
+    number of files; the same command goes on with a folder where it stopped."""
+    format: Literal["png", "npz"] | None = None
+    """What the files of a folder are: a .png for each image, or .npz shards."""
 
     sampling: tyro.conf.Suppress[Any] = None
 
@@ -53,37 +55,7 @@ class Sample(Command):
         Raises:
           UserError: for a folder that holds no run, or options that do not fit it.
         """
-        typed = find_run(argv)
-        if typed is None:
-            return super().parsed(name, argv)
-        folder = Path(typed)
-        from gm_jax.runtime import set_up
-
-        set_up()
-        from gm_jax.experiment_code import read_code
-        from gm_jax.experiment_file import resolve
-        from gm_jax.model import sampling_of
-        from gm_jax.training.folder import RunFolder
-
-        given = find_experiment(argv)
-        code = None if given is None else read_code(*resolve(given))[0]
-        config = sampling_of(RunFolder(folder).load(code)[0].model)
-        ways = [] if config is None else dataclasses.fields(config)
-        fields = [f for f in dataclasses.fields(cls) if f.name not in ("run", "sampling")]
-        kind: Any = Annotated[Any, tyro.conf.Suppress]
-        if config is not None:
-            kind = Annotated[type(config), tyro.conf.arg(name="")]
-
-        @dataclasses.dataclass(frozen=True)
-        class SampleRun(cls):  # type: ignore[misc, valid-type]
-            __doc__ = cls.__doc__
-            run: tyro.conf.Suppress[Path] = folder
-            sampling: kind = config
-
-        rest = list(argv)
-        rest.remove(typed)
-        options = {f.name.replace("_", "-"): f.default for f in (*fields, *ways)}
-        return parse(SampleRun, rest, f"gm-jax {name} {folder}", options)
+        return parsed_for_run(cls, name, argv) or super().parsed(name, argv)
 
     def act(self) -> int:
         """Draws images to a PNG grid or an .npz of levels; points to a scatter PNG or an .npz."""
@@ -98,57 +70,58 @@ class Sample(Command):
             raise UserError("--label works without --means only: leave one of them out")
         label = None if self.label is None else check_label(run, self.label)
         other = changes(sampling_of(run.model), self.sampling)
-        out = self.out
+        if self._asks_for_folder():
+            return self._fill(run, label, other)
+        out = None if self.out is None else Path(self.out)
         if out is None:
             asked_for = self.asked_for("num", "means", "label") | other | self.asked_for("step")
-            out = RunFolder(self.run).samples / name_of(f"seed_{self.seed}", asked_for, run.step)
-        check_out(out, ".png", ".npz", *((".csv", ".npy") if run.spec.continuous else ()))
+            folder = self.run.parent if self.run.is_file() else RunFolder(self.run).samples
+            out = folder / name_of(f"seed_{self.seed}", asked_for, run.step)
+        else:
+            endings = (".png", ".npz", *((".csv", ".npy") if run.spec.continuous else ()))
+            if out.suffix not in endings:
+                said = f"{', '.join(endings[:-1])} or {endings[-1]}"
+                raise UserError(f"--out {out}: the file must end in {said}, a folder in /")
+        check_out(out)
         if self.means:
             save_images(out, unit_to_pixels(run.sample_means(self.num, self.seed, **other)), 256)
         else:
             samples = run.sample(self.num, self.seed, label, show_progress=True, **other)
             save(out, samples, run, label)
-        said = "".join(f" · {name.replace('_', ' ')} {spoken(v)}" for name, v in other.items())
         kind = "points" if run.spec.continuous else "images"
-        say("samples", f"{out} · {self.num} {kind} · seed {self.seed}{said}")
+        say("samples", f"{out} · {self.num} {kind} · seed {self.seed}{spoken(other)}")
         return 0
 
+    def _asks_for_folder(self) -> bool:
+        """Whether the samples go to a folder, as files of theirs.
 
-def find_run(argv: Sequence[str]) -> str | None:
-    """The folder of the run among what was typed; None where there is none to be seen.
+        Raises:
+          UserError: a format, and no folder.
+        """
+        if self.out is None:
+            if self.format is not None:
+                raise UserError(f"--format {self.format} is of a folder: give --out FOLDER")
+            return False
+        is_folder = self.out.endswith("/") or Path(self.out).is_dir()
+        if self.format is not None and not is_folder and Path(self.out).suffix in (".png", ".npz"):
+            raise UserError(f"--out {self.out} is one file: leave --format out, or give a folder")
+        return is_folder or self.format is not None
 
-    Raises:
-      UserError: what stands first is no option, and no run.
-    """
-    named = [word for word in argv if not word.startswith("-")]
-    if argv and not argv[0].startswith("-"):
-        if not Path(named[0]).is_dir():
-            raise UserError(f"there is no run {named[0]} (gm-jax train makes one)")
-        return named[0]
-    return next((word for word in named if (Path(word) / "experiment.json").is_file()), None)
+    def _fill(self, run: "Run", label: int | None, other: dict[str, Any]) -> int:
+        """Draws into a folder, or goes on with it."""
+        from gm_jax.cli.output import check_out, naming
 
-
-def find_experiment(argv: Sequence[str]) -> str | None:
-    """What was typed behind --experiment, which has to be known before all options are."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--experiment")
-    try:
-        given: str | None = parser.parse_known_args(argv)[0].experiment
-    except argparse.ArgumentError:  # nothing behind it: said where all options are parsed
-        return None
-    return given
-
-
-def changes(own: Any, wanted: Any) -> dict[str, Any]:
-    """The fields in which the way of drawing that is wanted is not the run's own."""
-    names = [] if own is None else [field.name for field in dataclasses.fields(own)]
-    pairs = {name: (getattr(own, name), getattr(wanted, name)) for name in names}
-    return {name: new for name, (old, new) in pairs.items() if new != old}
-
-
-def spoken(value: Any) -> str:
-    """A field's value in a line."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        if self.means:
+            raise UserError("--means is of a picture: a folder holds samples")
+        folder = Path(str(self.out))
+        check_out(folder / "samples.json")
+        with naming(folder):
+            drawn = run.sample_to_folder(
+                folder, self.num, self.seed, label, kind=self.format, show_progress=True, **other
+            )
+        before = f" · {self.num - drawn:,} were there" if drawn < self.num else ""
+        say("samples", f"{folder} · {self.num:,} · seed {self.seed}{spoken(other)}{before}")
+        return 0
 
 
 def save(out: Path, samples: "np.ndarray", run: "Run", label: int | None) -> None:

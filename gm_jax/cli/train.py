@@ -35,6 +35,11 @@ class Train(Command):
     """Trainings of a sweep at a time, each in a process of its own (default: one after the other,
     in this one)."""
 
+    init: Path | None = None
+    """Weights to start from: a .safetensors file, or the folder of a run."""
+    init_partial: bool = False
+    """Leave arrays of --init that do not fit out, instead of refusing them."""
+
     experiment: tyro.conf.Suppress[Any] = None
 
     @classmethod
@@ -63,7 +68,7 @@ class Train(Command):
         fields: dict[str, Any] = {
             p: functools.reduce(getattr, p.split("."), default) for p in field_paths(default)
         }
-        fields |= {"run": None, "sweep": (), "jobs": None}
+        fields |= {"run": None, "sweep": (), "jobs": None, "init": None, "init_partial": False}
         options = {name.replace("_", "-"): value for name, value in fields.items()}
 
         @dataclasses.dataclass(frozen=True)
@@ -88,13 +93,17 @@ class Train(Command):
             say_how_it_ended,
         )
         from gm_jax.run import default_folder, finished_run
+        from gm_jax.training.initial import Init
         from gm_jax.training.loop import train
 
+        if self.init_partial and self.init is None:
+            raise UserError("--init-partial is for --init: give the weights to start from")
+        init = None if self.init is None else Init(self.init, self.init_partial)
         experiment: Experiment = self.experiment
         folder = default_folder(experiment) if self.run is None else self.run
         introduce(experiment)
         check_test_split(experiment)
-        result = train(experiment, folder)
+        result = train(experiment, folder, init=init)
         say_how_it_ended(experiment, folder, result)
         if result.signum is not None:
             return 128 + result.signum
@@ -119,7 +128,7 @@ class TrainHelp(Command):
         """Prints it."""
         print(
             "usage: gm-jax train EXPERIMENT [--run DIR] [--sweep FIELD=A,B] [--jobs N] "
-            "[--FIELD VALUE]\n\n"
+            "[--init FILE_OR_RUN] [--FIELD VALUE]\n\n"
             f"{Train.__doc__}\n"
             "gm-jax train EXPERIMENT --help lists all fields it has."
         )
@@ -135,7 +144,7 @@ def find_experiment(argv: Sequence[str]) -> str | None:
     words = [
         (before, word)
         for before, word in zip(["", *argv], argv, strict=False)
-        if not word.startswith("-") and before not in ("--run", "--sweep", "--jobs")
+        if not word.startswith("-") and before not in ("--run", "--sweep", "--jobs", "--init")
     ]
     if not words or argv[0] == words[0][1]:
         return words[0][1] if words else None

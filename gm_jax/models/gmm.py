@@ -131,14 +131,16 @@ class GMM(GaussianClasses):
         """
         x = self._values(rngs, batch["image"], state.spec)
         label = batch["label"] if self.per_class else jnp.zeros((x.shape[0],), jnp.int32)
+        # A state of weights that were given has means already.
+        starts = (state.step == 0) & jnp.all(state.params["means"] == 0)
         params: Params = jax.lax.cond(
-            state.step == 0,
+            starts,
             lambda: self._start(rngs("seeds"), state.params, x, label),
             lambda: state.params,
         )
         old: GaussianStatistics = state.model_state["statistics"]
         if self.algorithm == "stepwise":
-            statistics, log_prob = self._step_statistics(state.step, old, params, x, label)
+            statistics, log_prob = self._step_statistics(state.step, starts, old, params, x, label)
             statistics, new_params = self._maximize(state.step, statistics, params)
         else:
             statistics, log_prob = self._add_statistics(state.step, old, params, x, label)
@@ -188,11 +190,17 @@ class GMM(GaussianClasses):
         return self._expect(statistics, params, x, label)
 
     def _step_statistics(
-        self, step: Array, old: GaussianStatistics, params: Params, x: Array, label: Array
+        self,
+        step: Array,
+        starts: Array,
+        old: GaussianStatistics,
+        params: Params,
+        x: Array,
+        label: Array,
     ) -> tuple[GaussianStatistics, Array]:
         """Statistics moved towards those of the batch, of one example on average, and log p."""
         started = self._statistics_of_start(params)
-        running = jax.tree.map(lambda a, b: jnp.where(step == 0, a, b), started, old)
+        running = jax.tree.map(lambda a, b: jnp.where(starts, a, b), started, old)
         new, log_prob = self._expect(self._no_statistics(params["means"]), params, x, label)
         eta = (step + 2.0) ** -self.step_exponent
         merged = merge_statistics(

@@ -89,7 +89,7 @@ def entry_of_run(folder: Path, split: SplitName = "test") -> Entry:
     took = spent(lines)
     accelerators = (last_part(plain).get("machine") or {}).get("accelerators")  # "1 NVIDIA H200"
     devices = int(accelerators.split()[0]) if accelerators else 0
-    measured = _measured(folder, split, told.get("step"))
+    measured = measured_of(folder, split, told.get("step"))
     return Entry(
         name=plain.get("name", "") or folder.name,
         seed=experiment.get("seed", 0),
@@ -104,7 +104,7 @@ def entry_of_run(folder: Path, split: SplitName = "test") -> Entry:
         core_minutes=took.cpu_seconds / 60,
         device_minutes=took.seconds / 60 * devices if devices else None,
         finished=bool(told),
-        figures={**_figures(folder, told), **measured},
+        figures={**figures_of(folder, told), **measured},
         folder=folder,
     )
 
@@ -132,7 +132,7 @@ def _checkpoints(folder: Path) -> list[tuple[int, Path]]:
     return [(int(p.name), p) for p in (folder / "checkpoints").glob("*") if p.name.isdecimal()]
 
 
-def _figures(folder: Path, told: Mapping[str, Any]) -> dict[str, Figure]:
+def figures_of(folder: Path, told: Mapping[str, Any]) -> dict[str, Figure]:
     """The figures of a line of metrics.jsonl that are finite."""
     names = [
         name
@@ -168,7 +168,7 @@ def _kinds(folder: Path, names: Sequence[str]) -> dict[str, Any]:
     return {name: kind_of(model, same.get(name, name), spec) for name in names}
 
 
-def _measured(folder: Path, split: str, step: int | None) -> dict[str, Figure]:
+def measured_of(folder: Path, split: str, step: int | None) -> dict[str, Figure]:
     """What was measured of samples beside a split, at a step (None: the last one that was)."""
     found = [m for m in read_measured(folder) if m.split == split]
     if step is None and found:

@@ -144,7 +144,13 @@ class RunFolder:
         """Whether anything was saved, be it damaged."""
         return self.checkpoints.is_dir() and any(self.checkpoints.iterdir())
 
-    def claim(self, experiment: Experiment, spec: DataSpec, step: int) -> None:
+    def claim(
+        self,
+        experiment: Experiment,
+        spec: DataSpec,
+        step: int,
+        init: dict[str, Any] | None = None,
+    ) -> None:
         """Makes the folder ready for this experiment, new or resumed. To be called when `locked`.
 
         A run that failed before its first checkpoint gives way: there is nothing to go on from.
@@ -153,6 +159,7 @@ class RunFolder:
           experiment: that is trained.
           spec: of its data.
           step: from which on it is trained.
+          init: whose weights a run of step 0 starts from; kept as long as it goes on.
 
         Raises:
           UserError: as `check`, which another process may have made differ since; or where the
@@ -162,7 +169,8 @@ class RunFolder:
         if step:
             self._check_columns(load_json(self.experiment, code_for(experiment))["spec"], spec)
         self.samples.mkdir(parents=True, exist_ok=True)
-        parts = parts_of(read_json(self.experiment)) if step else []
+        before = read_json(self.experiment) if step else {}
+        parts = parts_of(before) if step else []
         earlier = [part for part in parts if part["step"] < step]
         record: dict[str, Any] = {
             "name": experiment.name,
@@ -171,6 +179,8 @@ class RunFolder:
             "numerics": experiment.model.numerics,
             "parts": [*earlier, part_from(step)],
         }
+        if init := before.get("init", init):
+            record["init"] = init
         if code := code_for(experiment):
             record["code"] = code.record()
         write_text(self.experiment, json.dumps(record, indent=2) + "\n")

@@ -14,6 +14,7 @@ from gm_jax.standard_streams import forgiving_streams
 from gm_jax.training.callbacks import Callback, listening
 from gm_jax.training.checkpoint import Checkpoints, Saved
 from gm_jax.training.folder import RunFolder, locked
+from gm_jax.training.initial import Init, check_initial, find_initial
 from gm_jax.training.patience import Patience, monitor_name
 from gm_jax.training.pending import NonFiniteError, Pending, non_finite_error
 from gm_jax.training.pictures import Painter, picture_examples
@@ -23,7 +24,7 @@ from gm_jax.training.saving import Saver
 from gm_jax.training.schedule import Schedule
 from gm_jax.training.sharding import make_evaluator
 from gm_jax.training.signals import StopRequest
-from gm_jax.training.step import dispatches, make_train_step
+from gm_jax.training.step import abstract_state, dispatches, make_train_step
 from gm_jax.training.task import Task, open_task
 from gm_jax.training.tensorboard import TensorBoard
 
@@ -45,29 +46,45 @@ class TrainResult:
     stopped_early: bool = False
 
 
-def train(experiment: Experiment, folder: Path, callbacks: Sequence[Callback] = ()) -> TrainResult:
+def train(
+    experiment: Experiment,
+    folder: Path,
+    callbacks: Sequence[Callback] = (),
+    init: Init | None = None,
+) -> TrainResult:
     """Trains the experiment in `folder`, or goes on with the run that is there.
 
     Args:
       experiment: what to train.
       folder: the run's folder.
       callbacks: are told what happens, beside TensorBoard.
+      init: weights to start from, for a run that is new or started from them.
 
     Raises:
-      UserError: where the folder holds another run, data are missing, or no checkpoint of the run
-        can be read.
+      UserError: where the folder holds another run, data are missing, no checkpoint of the run
+        can be read, or the weights to start from can't be read or do not fit.
       NonFiniteError: when a loss or gradient is not finite, naming the step.
     """
     run, training = RunFolder(folder), experiment.training
     run.check(experiment)
+    initial = None if init is None else find_initial(init, run)
     task = open_task(experiment)
+    if init is not None and initial is not None:
+        template = abstract_state(experiment.model, task.train.spec)
+        initial = check_initial(initial, init.partial, experiment, template)
     with contextlib.ExitStack() as stack:
         stack.enter_context(forgiving_streams())
         stack.enter_context(locked(folder))
         checkpoints = Checkpoints(run.checkpoints, training.monitor_mode)
         saved = task.start(checkpoints)
+        if saved.step or initial is None:
+            lineage = None
+        else:
+            announce(initial.spoken())
+            saved = dataclasses.replace(saved, state=initial.into(saved.state, task.mesh))
+            lineage = initial.lineage()
         # Only now: a run that can't be read stays as it is.
-        run.claim(experiment, task.train.spec, saved.step)
+        run.claim(experiment, task.train.spec, saved.step, lineage)
         saver = stack.enter_context(Saver(checkpoints, training.keep_latest))
         for step, reason in saved.damaged.items():
             announce(

@@ -10,8 +10,8 @@ import chex
 import numpy as np
 import pytest
 
-from gm_jax.evaluation.inception.safetensors_file import read_safetensors
 from gm_jax.evaluation.inception.torch_file import TorchFileError, read_torch_file
+from gm_jax.weights_file import from_bytes
 
 FILES = ["small.pth", "small_before_1_6.pth"]  # a zip archive, and pickles one after the other
 WHOLE = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
@@ -56,7 +56,7 @@ def test_tensors_are_read_whatever_their_type_and_strides(content):
 
 
 def test_so_are_those_that_safetensors_wrote(fixtures):
-    assert_as_saved(read_safetensors((fixtures / "small.safetensors").read_bytes()))
+    assert_as_saved(from_bytes((fixtures / "small.safetensors").read_bytes())[0])
 
 
 def test_so_are_those_that_were_saved_from_a_gpu(zipped):

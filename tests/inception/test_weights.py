@@ -11,13 +11,13 @@ from flax.traverse_util import flatten_dict
 
 from gm_jax.errors import UserError
 from gm_jax.evaluation.inception import weights as module
-from gm_jax.evaluation.inception.safetensors_file import SafetensorsError, read_safetensors
 from gm_jax.evaluation.inception.weights import (
     WEIGHTS_URL,
     WEIGHTS_VARIABLE,
     load_inception,
     torch_names,
 )
+from gm_jax.weights_file import SafetensorsError, from_bytes
 
 KERNEL = "Conv2d_1a_3x3.conv.weight"
 
@@ -150,14 +150,14 @@ def test_safetensors_are_read_whatever_their_type():
         "count": np.array(7),
         "empty": np.zeros((0, 3), np.float32),
     }
-    chex.assert_trees_all_equal(read_safetensors(safetensors(arrays)), arrays)
+    chex.assert_trees_all_equal(from_bytes(safetensors(arrays)), (arrays, {"by": "test"}))
 
 
 def test_damaged_safetensors_are_refused(few):
     content = safetensors({"bias": few["fc.bias"]})
     for length in range(0, len(content), 11):
         with pytest.raises(SafetensorsError):
-            read_safetensors(content[:length])
+            from_bytes(content[:length])
     for old, new in [(b"[1008]", b"[1009]"), (b"F32", b"F99"), (b'"shape"', b'"shApe"')]:
         with pytest.raises(SafetensorsError):
-            read_safetensors(content.replace(old, new, 1))
+            from_bytes(content.replace(old, new, 1))

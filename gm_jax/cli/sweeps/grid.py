@@ -142,7 +142,7 @@ def split_sweep(sweep: str) -> tuple[str, list[str]]:
     if len(set(values)) < len(values):
         raise UserError(f"--sweep names a value twice: {sweep}")
     field = field.strip().lstrip("-").replace("_", "-")
-    if field in ("run", "sweep", "jobs"):
+    if field in ("run", "sweep", "jobs", "init", "init-partial"):
         raise UserError(f"--sweep goes over a field of the experiment, not over --{field}")
     return field, values
 

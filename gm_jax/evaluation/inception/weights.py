@@ -13,9 +13,9 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from gm_jax.errors import UserError
-from gm_jax.evaluation.inception.safetensors_file import SafetensorsError, read_safetensors
 from gm_jax.evaluation.inception.torch_file import TorchFileError, read_torch_file
 from gm_jax.nets.inception import SMALLEST_SIDE, InceptionV3
+from gm_jax.weights_file import SafetensorsError, from_bytes
 
 WEIGHTS_VARIABLE = "GM_JAX_INCEPTION"
 """The environment variable with the file's path."""
@@ -65,11 +65,11 @@ def load_inception(path: str | os.PathLike | None = None) -> InceptionWeights:
         promises another digest than it has.
     """
     file = _named_file(path)
-    read = read_safetensors if file.suffix == ".safetensors" else read_torch_file
+    is_safetensors = file.suffix == ".safetensors"
     try:
         content = file.read_bytes()
         digest = _sha256(file, content)
-        arrays = read(content)
+        arrays = from_bytes(content)[0] if is_safetensors else read_torch_file(content)
     except (TorchFileError, SafetensorsError) as error:
         raise UserError(f"{file} can't be read as weights ({error}): fetch {WEIGHTS_URL}") from None
     except OSError as error:

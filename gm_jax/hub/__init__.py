@@ -1,0 +1,1 @@
+"""Runs as the Hugging Face Hub has models: a folder, its card, and a class of their library."""
