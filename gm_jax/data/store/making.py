@@ -76,7 +76,7 @@ def _alone_in(folder: pathlib.Path) -> int | None:
     """A descriptor that holds a folder, which is made if need be; None where another holds it."""
     try:
         folder.mkdir(exist_ok=True)
-        lock = _lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock = lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:  # another process, or a file system without locks
         return None
     with contextlib.suppress(OSError):
