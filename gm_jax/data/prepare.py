@@ -21,7 +21,7 @@ from gm_jax.data.store.prepared import (
 )
 from gm_jax.data.store.public.files import original_files
 from gm_jax.data.store.public.preparation import prepare_public
-from gm_jax.data.store.public.sets import PUBLIC_SETS, PublicSet, public_set
+from gm_jax.data.store.public.sets import PUBLIC_SETS, PublicSet, is_offline, public_set
 from gm_jax.data.store.tfds import prepared_spec
 from gm_jax.errors import UserError, one_line
 
@@ -76,13 +76,13 @@ def introduce(
     """What is said before `prepare` with the same arguments: size, source, licence, place.
 
     Returns:
-      Lines; None where nothing will be prepared, or TFDS says so itself.
+      Lines; None where nothing will be prepared, or by TFDS with TensorFlow.
 
     Raises:
       UserError: as `prepare` does.
     """
     public = _public(name)
-    if public is None or _find(name, data_dir) is not None:
+    if public is None or _find(name, data_dir) is not None or (is_offline() and files is None):
         return None
     originals = original_files(public)
     size = sum(file.size for file in originals)
