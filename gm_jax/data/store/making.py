@@ -76,13 +76,13 @@ def _alone_in(folder: pathlib.Path) -> int | None:
     """A descriptor that holds a folder, which is made if need be; None where another holds it."""
     try:
         folder.mkdir(exist_ok=True)
-        lock = lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        held = lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:  # another process, or a file system without locks
         return None
     with contextlib.suppress(OSError):
-        if os.path.samestat(os.fstat(lock), folder.stat()):
-            return lock
-    os.close(lock)  # removed by the process that held it before
+        if os.path.samestat(os.fstat(held), folder.stat()):
+            return held
+    os.close(held)  # removed by the process that held it before
     return None
 
 
