@@ -1417,7 +1417,7 @@ CASES = {
         ),
         case(
             N,
-            "holds Python objects, a pickle, which is never loaded",
+            "holds Python objects: give an array of numbers (pickles are never loaded)",
             given=arrays(images=GREY.astype(object)),
             note="an array of Python objects",
         ),

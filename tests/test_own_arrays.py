@@ -141,7 +141,7 @@ def test_a_run_of_arrays_resumes_and_finds_them_again(experiment, home, monkeypa
 
     # The cache may be deleted at any time; the call that made it makes it anew.
     kept.unlink()
-    with pytest.raises(UserError, match=f"there is no file arrays/{kept.name}, here or in"):
+    with pytest.raises(UserError, match=f"no file arrays/{kept.name}.*the same arrays keeps"):
         gm_jax.open(home / "straight").evaluate("test")
     assert gm_jax.fit(experiment, home / "straight", data=given).evaluate("test") == figures
 
@@ -168,6 +168,10 @@ def test_arrays_may_be_given_in_several_ways():
     assert alone.spec == DataSpec((5, 4, 2), 256, None)
     assert kept_by((SMALL.tolist(), LABELS.tolist())).spec.num_classes == 4
     assert kept_by(jnp.asarray(SMALL)) == alone
+    names = np.array(["cat", "dog", "emu", "fox"])[LABELS]
+    assert kept_by((SMALL, names)).spec.num_classes == 4
+    assert kept_by((SMALL, names.astype(object))) == kept_by((SMALL, names))
+    assert kept_by((SMALL, names)) != kept_by((SMALL, names[::-1]))
     assert kept_by(SMALL[::-1]) != alone
     assert kept_by(SMALL.astype(np.int32)) != alone
     parts = kept_by({"train": (SMALL[:50], LABELS[:50]), "test": (SMALL[50:], LABELS[50:])})

@@ -1,7 +1,9 @@
 """Arrays of one's own: what is found in a file, what becomes of values and labels, and splits."""
 
+import contextlib
 import os
 import pickle
+import zipfile
 from pathlib import Path
 
 import chex
@@ -10,6 +12,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from gm_jax.data import ArrayData, Arrays, Digits
+from gm_jax.data.arrays.files import read_arrays
 from gm_jax.data.arrays.levels import choose_quantizer
 from gm_jax.data.arrays.splits import places_of, split_rows
 from gm_jax.errors import ConfigError, UserError
@@ -138,6 +141,13 @@ def test_without_a_path_there_are_digits():
     np.testing.assert_array_equal(images[order, ..., 0], expected[expected_order])
     np.testing.assert_array_equal(labels[order], digits.target[expected_order])
     assert "scikit-learn's digits: 1,797 images 8x8x1" in source.summary()
+
+
+def test_what_else_lies_in_an_archive_does_not_count(tmp_path):
+    path = saved(tmp_path, images=IMAGES)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("about.txt", "made in August")
+    assert Arrays(path).spec.shape == (6, 7, 5)
 
 
 def test_a_file_that_changed_is_read_anew(tmp_path):
@@ -401,7 +411,7 @@ def with_value(value, at=7):
         ({"images": IMAGES > 9}, {"range": (0, 1)}, "True and False, which are 2 levels"),
         ({"images": IMAGES.astype(complex)}, {"range": (0, 1)}, "complex128, which are no numbers"),
         ({"images": IMAGES.astype(str)}, {}, "which are no numbers"),
-        ({"images": IMAGES.astype(object)}, {}, "Python objects, a pickle, which is never loaded"),
+        ({"images": IMAGES.astype(object)}, {}, "Python objects: give an array of numbers"),
         ({"images": IMAGES, "labels": LABELS.astype(object)}, {}, "labels in .* Python objects"),
     ],
 )  # fmt: skip
@@ -431,6 +441,20 @@ def test_no_pickle_is_ever_loaded(tmp_path):
     for name, labels in [*alone, ("e.npy", "a.npy"), ("e.npy", "d.npy")]:
         with pytest.raises(UserError):
             Arrays(tmp_path / name, labels=labels).open("train")
+
+
+@pytest.mark.parametrize("name", ["my.npy", "my.npz"])
+def test_garbled_headers_are_damage_or_other_arrays(tmp_path, name):
+    path, rng = saved(tmp_path, name, images=IMAGES), np.random.default_rng(1)
+    good = path.read_bytes()
+    for _ in range(300):
+        bad = bytearray(good)
+        for place in rng.integers(0, 200, 2):
+            bad[place] = rng.integers(0, 256)
+        path.write_bytes(bad)
+        with contextlib.suppress(UserError):
+            for stored in read_arrays(path).values():
+                stored.load()
 
 
 @pytest.mark.parametrize("name", ["my.npy", "my.npz"])

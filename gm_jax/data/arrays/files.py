@@ -2,6 +2,7 @@
 
 import dataclasses
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -15,7 +16,19 @@ from gm_jax.errors import UserError
 
 ENDINGS = (".npy", ".npz")
 
-_DAMAGES = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_DAMAGES = (
+    OSError,
+    ValueError,
+    TypeError,
+    SyntaxError,
+    OverflowError,
+    EOFError,
+    RuntimeError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _LOCAL_HEADER = 30  # bytes of a zip archive before the name of a member
 
 
@@ -69,6 +82,8 @@ def _members(path: Path) -> dict[str, Stored]:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             name = info.filename.removesuffix(".npy")
+            if name == info.filename:
+                continue
             if info.compress_type == zipfile.ZIP_STORED:
                 with path.open("rb") as file:
                     file.seek(info.header_offset)

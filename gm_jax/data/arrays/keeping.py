@@ -10,14 +10,12 @@ import numpy as np
 
 from gm_jax.data.arrays.config import ArrayData
 from gm_jax.data.arrays.files import in_memory
+from gm_jax.data.arrays.source import KEPT_IN
 from gm_jax.data.arrays.table import make_table
 from gm_jax.data.config import AnyData
 from gm_jax.data.store.places import cache_dir, data_dirs, is_writable
 from gm_jax.errors import UserError, one_line
 from gm_jax.whole_file import replacing
-
-FOLDER = "arrays"
-"""Below a data folder: `<digest>.npz` files of arrays from memory."""
 
 _DIGITS = 20  # of a SHA-256
 _WHERE = "data"  # what they are called in messages
@@ -83,9 +81,17 @@ def _pair(given: Any, prefix: str) -> dict[str, np.ndarray]:
     if labels is not None:
         named[f"{prefix}labels"] = labels
     try:
-        return {name: np.asarray(array) for name, array in named.items()}
+        return {name: _array(array) for name, array in named.items()}
     except ValueError as error:  # lists of different lengths
         raise UserError(f"data is no array ({one_line(error)})") from None
+
+
+def _array(given: Any) -> np.ndarray:
+    """As an array; text in Python objects, as pandas has it, as an array of text."""
+    array = np.asarray(given)
+    if array.dtype.hasobject and all(isinstance(value, str) for value in array.flat):
+        return array.astype(str)
+    return array
 
 
 def _keep(arrays: Mapping[str, np.ndarray]) -> Path:
@@ -95,11 +101,11 @@ def _keep(arrays: Mapping[str, np.ndarray]) -> Path:
         array = np.ascontiguousarray(arrays[name])
         sha.update(repr((name, array.dtype.str, array.shape)).encode())
         sha.update(array.data if array.size else b"")
-    path = Path(FOLDER) / f"{sha.hexdigest()[:_DIGITS]}.npz"
+    path = Path(KEPT_IN) / f"{sha.hexdigest()[:_DIGITS]}.npz"
     if any((folder / path).is_file() for folder in data_dirs()):
         return path
     for folder in (cache_dir(), *data_dirs()):
-        if is_writable(folder / FOLDER):
+        if is_writable(folder / KEPT_IN):
             with replacing(folder / path) as aside:
                 np.savez(aside, **arrays)  # type: ignore[arg-type]
             return path

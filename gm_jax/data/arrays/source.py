@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import pathlib
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,9 @@ from gm_jax.data.spec import DataSpec
 from gm_jax.data.store.places import find_path, short_path
 from gm_jax.data.store.split_expressions import full_names, split_indices
 from gm_jax.errors import ConfigError, UserError, check_parts
+
+KEPT_IN = "arrays"
+"""Below a data folder: `<digest>.npz` files of arrays that were given to `gm_jax.fit`."""
 
 _DIGITS_LEVELS = 17
 
@@ -74,7 +78,7 @@ class Arrays(Source):
     def _table(self) -> Table:
         if self.path is None:
             return _digits(self.asked)
-        path = find_path(self.path, "file")
+        path = self._found()
         beside = None
         if path.suffix.lower() == ".npy" and self.labels not in (None, "none"):
             beside = path.parent / pathlib.Path(str(self.labels)).expanduser()
@@ -84,6 +88,14 @@ class Arrays(Source):
         state = tuple((f.stat().st_size, f.stat().st_mtime_ns) for f in files)
         absolute = None if beside is None else beside.absolute()
         return _read(path.absolute(), absolute, state, short_path(path), self.asked)
+
+    def _found(self) -> pathlib.Path:
+        try:
+            return find_path(str(self.path), "file")
+        except UserError as error:
+            if not re.fullmatch(rf"{KEPT_IN}/[0-9a-f]+\.npz", str(self.path)):
+                raise
+            raise UserError(f"{error}; gm_jax.fit of the same arrays keeps them anew") from error
 
 
 # A source is made anew wherever it is asked for; what it read stays for as long as it is in use.

@@ -121,8 +121,8 @@ def make_table(
 def _loaded(arrays: Mapping[str, Stored], name: str, where: str) -> np.ndarray:
     if arrays[name].dtype.hasobject:
         raise UserError(
-            f"{_called(where, name, arrays)} holds Python objects, a pickle, which is never "
-            "loaded: save an array of numbers"
+            f"{_called(where, name, arrays)} holds Python objects: give an array of numbers "
+            "(pickles are never loaded)"
         )
     return arrays[name].load()
 
