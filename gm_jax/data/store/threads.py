@@ -23,11 +23,8 @@ def map_in_threads[Item, Result](
 
 
 @contextlib.contextmanager
-def progress_bar(name: str, total: int | None) -> Iterator[Callable[[], None]]:
-    """Shows how many images are done where stderr is a terminal; yields what counts one more.
-
-    Where nobody knows how many there will be, `total` is None.
-    """
+def progress_bar(name: str, total: int) -> Iterator[Callable[[], None]]:
+    """Shows how many images are done where stderr is a terminal; yields what counts one more."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as TimeLeft
