@@ -87,7 +87,9 @@ def introduce(
     originals = original_files(public)
     size = sum(file.size for file in originals)
     sources = list(dict.fromkeys(urllib.parse.urlsplit(u).netloc for u in originals[0].urls))
-    where = f"from {', else '.join(sources)}" if files is None else f"in {files}"
+    first, *others = sources
+    where = f"from {first}" + (f", else {', '.join(others)}" if others else "")
+    where = where if files is None else f"in {files}"
     return (
         f"{name}: {len(originals)} {'file' if len(originals) == 1 else 'files'}, "
         f"{size / 1e6:,.1f} MB, {where}\n"

@@ -38,13 +38,13 @@ def num_threads() -> int:
 
 @contextlib.contextmanager
 def progress_bar(
-    name: str, total: int | None, done: int = 0, verb: str = "preparing"
+    name: str, total: int, done: int = 0, verb: str = "preparing"
 ) -> Iterator[Callable[[int], None]]:
     """Shows how many images are done where stderr is a terminal.
 
     Args:
       name: of what they lie in.
-      total: how many there are; None where nobody knows.
+      total: how many there are.
       done: how many were done before.
       verb: what is done to them.
 

@@ -15,7 +15,7 @@ from PIL import Image
 from tensorflow_datasets.core import hashing
 from tensorflow_datasets.image_classification import mnist as theirs
 
-from gm_jax.data import Tfds
+from gm_jax.data import Data, DataSpec, Grayscale, Resize, Tfds
 from gm_jax.data.prepare import describe, prepare
 from gm_jax.data.store.public.builders import BUILDERS
 from gm_jax.data.store.public.sets import PUBLIC_SETS
@@ -163,5 +163,21 @@ def test_every_set_has_a_builder_and_checksums():
         assert builder is not theirs
         assert builder.VERSION == theirs.VERSION
         assert {config.name for config in theirs.BUILDER_CONFIGS} == set(public.configs)
+        for config in theirs.BUILDER_CONFIGS:
+            num = config.train_examples + config.test_examples
+            assert public.num_examples[config.name] == num
         assert all(len(info.checksum) == 64 for info in theirs.url_infos.values())
         assert all(mirror.endswith("/") for mirror in public.mirrors)
+
+
+@pytest.mark.slow
+def test_omniglot_as_small_images(no_data, published):
+    published("omniglot")
+    data = Data(Tfds("omniglot"), transforms=(Grayscale(), Resize(28)), batch_size=4)
+    assert data.spec == DataSpec((28, 28, 1), 256, 1623)
+    # White is 255, as TensorFlow decodes files of one bit.
+    raw = Tfds("omniglot").open("test").load(0, 5)["image"]
+    assert raw.shape == (5, 105, 105, 3)
+    assert set(np.unique(raw)) == {0, 255}
+    batch = data.open("small1").batch_at(0)
+    assert batch["image"].shape == (4, 28, 28, 1)

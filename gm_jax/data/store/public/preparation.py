@@ -33,7 +33,7 @@ def prepare_public(
     """
     files = original_files(public)
     if given is not None:
-        _make(name, target, files_in(given, files, name))
+        _make(public, name, target, files_in(given, files, name))
         return
     if is_offline():
         raise UserError(
@@ -44,7 +44,7 @@ def prepare_public(
     with one_at_a_time(public.name, target) as folder:
         if _is_there(name, target):  # another process made it meanwhile
             return
-        _make(name, target, download(files, folder, public.name))
+        _make(public, name, target, download(files, folder, public.name))
         for file in files:
             (folder / file.name).unlink(missing_ok=True)
 
@@ -54,14 +54,15 @@ def _is_there(name: str, target: pathlib.Path) -> bool:
     return found is not None and found.file_format == "array_record"
 
 
-def _make(name: str, target: pathlib.Path, files: Paths) -> None:
+def _make(public: PublicSet, name: str, target: pathlib.Path, files: Paths) -> None:
     """Prepares a set from its files.
 
     Raises:
       UserError: it cannot be written, or a file is not as it should be.
     """
+    total = public.num_examples[name.partition("/")[2]]
     try:
-        with progress_bar(name, None) as advance, contextlib.redirect_stdout(io.StringIO()):
+        with progress_bar(name, total) as advance, contextlib.redirect_stdout(io.StringIO()):
             _write(name, target, files, advance)
     except (OSError, RuntimeError, ValueError, EOFError) as error:
         reason = getattr(error, "strerror", None) or one_line(error)

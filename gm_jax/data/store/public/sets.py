@@ -2,6 +2,7 @@
 
 import os
 import urllib.parse
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from gm_jax.errors import UserError
@@ -13,25 +14,32 @@ class PublicSet(NamedTuple):
     Attributes:
       name: as TFDS calls it, without a configuration.
       licence: in a few words, or that its authors state none.
+      num_examples: in all splits together, by configuration; "" for a set that has none.
       mirrors: folders on the web that have the same files as the address TFDS has.
-      configs: which of them there are, for a set of which several are made.
     """
 
     name: str
     licence: str
-    mirrors: tuple[str, ...] = ()
-    configs: tuple[str, ...] = ()
+    num_examples: Mapping[str, int]
+    mirrors: tuple[str, ...]
+
+    @property
+    def configs(self) -> tuple[str, ...]:
+        """Of which one has to be chosen; none where there is one set only."""
+        return tuple(config for config in self.num_examples if config)
 
 
 _SETS = (
     PublicSet(
         "mnist",
         "CC BY-SA 3.0 (Yann LeCun and Corinna Cortes)",
+        {"": 70_000},
         ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/"),
     ),
     PublicSet(
         "fashion_mnist",
         "MIT (Zalando SE)",
+        {"": 70_000},
         (
             "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
             "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
@@ -40,17 +48,26 @@ _SETS = (
     PublicSet(
         "kmnist",
         "CC BY-SA 4.0 (ROIS-DS Center for Open Data in the Humanities)",
+        {"": 70_000},
         ("https://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
     ),
     PublicSet(
         "emnist",
         "none stated (made from NIST Special Database 19)",
+        {
+            "balanced": 131_600,
+            "byclass": 814_255,
+            "bymerge": 814_255,
+            "digits": 280_000,
+            "letters": 103_600,
+            "mnist": 70_000,
+        },
         ("https://www.itl.nist.gov/iaui/vip/cs_links/EMNIST/",),
-        ("balanced", "byclass", "bymerge", "digits", "letters", "mnist"),
     ),
     PublicSet(
         "cifar10",
         "none stated (Alex Krizhevsky asks for a citation)",
+        {"": 60_000},
         (
             "https://storage.googleapis.com/s4tf-hosted-binaries/datasets/CIFAR10/",
             "http://www.cs.toronto.edu/~kriz/",
@@ -59,16 +76,19 @@ _SETS = (
     PublicSet(
         "cifar100",
         "none stated (Alex Krizhevsky asks for a citation)",
+        {"": 60_000},
         ("http://www.cs.toronto.edu/~kriz/",),
     ),
     PublicSet(
         "binarized_mnist",
         "none stated (made from MNIST)",
+        {"": 70_000},
         ("https://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist/",),
     ),
     PublicSet(
         "omniglot",
         "MIT (Brenden Lake)",
+        {"": 38_300},
         ("https://raw.githubusercontent.com/brendenlake/omniglot/master/python/",),
     ),
 )
