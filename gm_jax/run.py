@@ -38,6 +38,7 @@ from gm_jax.printing import brief, html_table, text_table
 from gm_jax.rng import Rngs, rngs_from_seed
 from gm_jax.training.callbacks import Callback
 from gm_jax.training.checkpoint import Checkpoints
+from gm_jax.training.checks import check_same_columns
 from gm_jax.training.folder import RunFolder
 from gm_jax.training.loop import TrainResult, train
 from gm_jax.training.pictures import Painter, newest_picture, picture_examples
@@ -460,7 +461,9 @@ class Run:
         return Run(self.folder, experiment, self.state, self._mesh)
 
     def _open(self, split: str) -> Split:
-        return self.experiment.data.open(split, self.experiment.seed)
+        opened = self.experiment.data.open(split, self.experiment.seed)
+        check_same_columns(self.spec, opened.spec)
+        return opened
 
     def _method(self, ability: str) -> Callable[..., Any]:
         require(self.model, self.spec, ability)
