@@ -43,6 +43,7 @@ from gm_jax.rng import Rngs, rngs_from_seed
 from gm_jax.sample_folder import Format as SampleFormat
 from gm_jax.sample_folder import fill
 from gm_jax.training.callbacks import Callback
+from gm_jax.training.checks import check_same_columns
 from gm_jax.training.folder import RunFolder
 from gm_jax.training.initial import Init
 from gm_jax.training.loop import TrainResult, train
@@ -582,7 +583,9 @@ class Run:
         return Run(self.folder, experiment, self.state, self._mesh, self._numerics)
 
     def _open(self, split: str) -> Split:
-        return self.experiment.data.open(split, self.experiment.seed)
+        opened = self.experiment.data.open(split, self.experiment.seed)
+        check_same_columns(self.spec, opened.spec)
+        return opened
 
     def _method(self, ability: str) -> Callable[..., Any]:
         require(self.model, self.spec, ability)

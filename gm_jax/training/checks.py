@@ -107,3 +107,23 @@ def check_monitor(experiment: Experiment, split: Split, further: Sequence[str] =
             "min: give max",
             "--training.monitor-mode max",
         )
+
+
+def check_same_columns(learned: DataSpec, found: DataSpec) -> None:
+    """Looks whether a table still has the columns and the labels that a model learned.
+
+    Raises:
+      UserError: where it does not.
+    """
+    if learned.columns is None or found.columns is None:
+        return
+    old, new = learned.columns, found.columns
+    for what, before, now in (
+        ("columns", old.names, new.names),
+        ("labels", old.classes, new.classes),
+    ):
+        if before != now:
+            raise UserError(
+                f"the run was trained on a table with the {what} {', '.join(before) or '(none)'}, "
+                f"and it has {', '.join(now) or 'none'} now: put the old one back"
+            )

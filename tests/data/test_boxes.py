@@ -164,12 +164,11 @@ def test_sizes_in_records_and_commands():
         ImageData(size=(1, 2, 3))
 
 
-@pytest.mark.parametrize("name", ["folder/vae", "folder/dcgan"])
+@pytest.mark.parametrize("name", ["folder/vae", "folder/dcgan", "folder/ddpm"])
 @pytest.mark.parametrize("size", [(48, 64), (17, 23)])
 def test_families_take_them(name, size):
     """Updates and samples of any height and width, by their shapes."""
-    experiment = load(name)
-    model, spec = experiment.model, DataSpec((*size, 3))
+    model, spec = load(name).quick().model, DataSpec((*size, 3))
     batch = {"image": jax.ShapeDtypeStruct((4, *spec.shape), np.uint8)}
     rngs = rngs_from_seed(0)
     state = jax.eval_shape(lambda: model.init(rngs, spec))

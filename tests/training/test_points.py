@@ -127,6 +127,9 @@ def test_a_table_from_file_to_samples(table, tmp_path, capsys):
         gm_jax.fit(longer, folder)
     assert "\n" not in str(error.value)
     assert gm_jax.open(folder).step == 3
+    table.write_text("size,kind\n" + "1,owl\n2,wren\n" * 9)
+    with pytest.raises(UserError, match="with the columns size, height, and it has size now"):
+        gm_jax.open(folder).evaluate("test")
 
 
 def test_points_have_no_bits_per_dim(tmp_path):

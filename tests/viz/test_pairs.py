@@ -18,7 +18,10 @@ def grey(picture):
     return (picture == 184).all(-1)
 
 
-@pytest.mark.parametrize(("num", "side"), [(1, 300), (2, 300), (4, 600), (9, 900)])
+@pytest.mark.parametrize(
+    ("num", "side"),
+    [(1, 300), (2, 300), (3, 450), pytest.param(9, 900, marks=pytest.mark.slow)],
+)
 def test_a_panel_for_each_pair(num, side):
     real = RNG.normal(size=(200, num))
     picture = pairs_picture(real + 0.1, real, [f"column {i}" for i in range(num)])
