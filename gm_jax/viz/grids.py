@@ -9,6 +9,7 @@ from gm_jax.whole_file import replacing
 
 _CELL = 48  # pixels: smaller images are enlarged to about this
 _GREY = 128  # of lines between images
+_DARK = 64  # of lines between the channels of an image
 
 
 def to_pixels(levels: np.ndarray, num_levels: int) -> np.ndarray:
@@ -62,7 +63,7 @@ def image_grid(
 
 
 def channel_panels(pixels: np.ndarray) -> np.ndarray:
-    """Each channel of an image as a grey panel, in rows, with lines of a pixel between them.
+    """Each channel of an image as a grey panel, in rows, with dark lines of a pixel between them.
 
     Args:
       pixels: uint8 [N, H, W, C].
@@ -74,7 +75,7 @@ def channel_panels(pixels: np.ndarray) -> np.ndarray:
     columns = int(np.ceil(np.sqrt(channels)))
     rows = -(-channels // columns)
     size = (rows * (height + 1) - 1, columns * (width + 1) - 1)
-    sheet = np.full((num, *size, 1), _GREY, np.uint8)
+    sheet = np.full((num, *size, 1), _DARK, np.uint8)
     for channel in range(channels):
         row, column = divmod(channel, columns)
         top, left = row * (height + 1), column * (width + 1)
