@@ -52,11 +52,20 @@ def export_sampler(
             "--num",
         )
 
+    # On the host, so that the devices they lie on now are no part of the function.
+    weights = jax.tree.map(np.asarray, (state.params, state.model_state, state.ema_params))
+    step, key = np.asarray(state.step), np.asarray(jax.random.key_data(state.key))
+
     def sample(seed: jax.Array) -> Any:
         # Behind the barrier weights are no constants: nothing is folded, as where they are given.
-        own = jax.lax.optimization_barrier((state.params, state.model_state, state.ema_params))
-        params, model_state, ema_params = own
-        whole = state.replace(params=params, model_state=model_state, ema_params=ema_params)
+        params, model_state, ema_params = jax.lax.optimization_barrier(weights)
+        whole = state.replace(
+            step=jnp.asarray(step),
+            key=jax.random.wrap_key_data(jnp.asarray(key)),
+            params=params,
+            model_state=model_state,
+            ema_params=ema_params,
+        )
         draw: Any = model  # which can, as was looked at
         return draw.sample(whole, Rngs(jax.random.key(seed)).at("sample"), num, condition)
 

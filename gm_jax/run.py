@@ -52,7 +52,7 @@ from gm_jax.training.progress import Bar, progress
 from gm_jax.training.records import by_phase, read_records
 from gm_jax.training.restoring import restore
 from gm_jax.training.sharding import DataMesh, make_evaluator
-from gm_jax.weights import SUFFIX, Weights, read_weights, state_from, weights_of
+from gm_jax.weights import SUFFIX, Weights, is_weights, read_weights, state_from, weights_of
 from gm_jax.whole_file import write_bytes
 
 _MOST_VALUES = 2**31 - 1  # of all images of one call together: XLA dies of more
@@ -569,7 +569,13 @@ class Run:
         return weights_of(self.experiment, self.state, self._numerics)
 
     def paint(self, stem: str = "final", num: int = 64) -> list[Path]:
-        """Writes pictures of samples and reconstructions (of the test split) to samples/."""
+        """Writes pictures of samples and reconstructions (of the test split) to samples/.
+
+        Raises:
+          UserError: there is no folder, but a file of weights.
+        """
+        if self.folder.is_file():
+            raise UserError(f"{self.folder} is a file of weights: pictures need a run's folder")
         painter = Painter(self.model, picture_examples(self._open("test")), num)
         folder = RunFolder(self.folder).samples
         folder.mkdir(parents=True, exist_ok=True)
@@ -736,7 +742,7 @@ def open_run(
     step: int | Literal["latest", "best"] | None = None,
     experiment: str | Path | None = None,
 ) -> Run:
-    """A run from its folder, or from a .safetensors file (`open_weights`).
+    """A run from its folder, or from weights on their own (`open_weights`).
 
     Args:
       folder: where it was trained.
@@ -748,7 +754,7 @@ def open_run(
       UserError: where there is no run, no such checkpoint, or a damaged one.
     """
     path = Path(folder)
-    if path.suffix == SUFFIX and path.is_file():
+    if is_weights(path):
         if step is not None:
             raise UserError(f"{path} has the weights of one step: leave {step} out", "--step")
         return open_weights(path, experiment)
@@ -767,7 +773,7 @@ def load_run(path: Path, code: Code | None = None) -> Experiment:
     Raises:
       UserError: there is no run, or it can't be read.
     """
-    if path.suffix == SUFFIX and path.is_file():
+    if is_weights(path):
         weights = read_weights(path)
         try:
             return weights.experiment(code)[0]

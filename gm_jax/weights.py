@@ -151,6 +151,13 @@ def read_weights(path: str | Path) -> Weights:
     return weights
 
 
+def is_weights(path: Path) -> bool:
+    """Whether weights lie there on their own: in a file, or in a folder that is no run's."""
+    if path.is_dir():
+        return (path / FILE_NAME).is_file() and not (path / "experiment.json").exists()
+    return path.suffix == SUFFIX and path.is_file()
+
+
 def load_weights(path: str | Path) -> dict[str, Any]:
     """The arrays of a .safetensors file as a tree: {"params": {...}, "model_state": {...}}.
 

@@ -564,6 +564,12 @@ CASES = {
     "Records": [
         case("record runs/no", "there is no run runs/no"),
         case("record runs/vae", "runs/vae is no run of digits/vae as it stands", "(and", "variant"),
+        case(
+            "record runs/vae",
+            "runs/vae started from w.safetensors: a record is of a recipe alone",
+            given=recorded('"numerics"', '"init": {"path": "w.safetensors"}, "numerics"'),
+            note="it started from given weights",
+        ),
         case("results nothing/* --plan", "no recipe fits nothing/*"),
         case("results --train --minutes -1", "--minutes must be 0 or greater and finite, not -1"),
     ],

@@ -296,7 +296,11 @@ class RealNVP(Family):
             _, fitted = self._flow(spec).apply(
                 {"params": params["flow"]}, y, condition, mutable=["params"]
             )
-            return {**params, "flow": fitted["params"]}
+            # What was given stays: a fresh normalization is the identity, all zeros.
+            flow = jax.tree.map(
+                lambda new, old: jnp.where(jnp.any(old), old, new), fitted["params"], params["flow"]
+            )
+            return {**params, "flow": flow}
 
         params = jax.lax.cond(state.step == 0, fit, lambda params: params, state.params)
         if state.ema_params is None:

@@ -90,8 +90,8 @@ class CheckerboardCoupling(nn.Module):
 class ActNorm(nn.Module):
     """A scale and a shift for each channel, [B, ..., C] (Kingma & Dhariwal 2018, §3.1).
 
-    The identity after `init`. Applied forwards with mutable parameters, as long as it is that, it
-    sets them so that this batch comes out with mean 0 and variance 1 in each channel.
+    The identity after `init`. Applied forwards with mutable parameters it sets them so that this
+    batch comes out with mean 0 and variance 1 in each channel.
     """
 
     @nn.compact
@@ -100,10 +100,7 @@ class ActNorm(nn.Module):
         log_scale = self.param("log_scale", nn.initializers.zeros, shape)
         shift = self.param("shift", nn.initializers.zeros, shape)
         if self.is_mutable_collection("params") and not self.is_initializing():
-            fresh = jnp.all(log_scale == 0) & jnp.all(shift == 0)
-            found = standardization(x)
-            log_scale = jnp.where(fresh, found[0], log_scale)
-            shift = jnp.where(fresh, found[1], shift)
+            log_scale, shift = standardization(x)
             self.put_variable("params", "log_scale", log_scale)
             self.put_variable("params", "shift", shift)
         affine = affine_inverse if inverse else affine_forward

@@ -82,6 +82,8 @@ def entry_of_run(folder: Path, split: SplitName = "test") -> Entry:
         (line for line in reversed(lines) if line.get("phase") == split), {}
     )
     flat = settings(experiment)
+    if init := plain.get("init"):  # it is no other seed of a run that started afresh
+        flat["init"] = f"{init['experiment'] or init['path']} {init['digest'][:8]}"
     steps = newest_step(folder)
     batch = experiment["data"].get("batch_size")
     levels = None if spec.get("continuous") else spec.get("num_levels", 256)

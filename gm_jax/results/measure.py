@@ -59,12 +59,18 @@ def measure(
       classifier: folder of a classifier's run, to read the labels of samples with.
 
     Raises:
-      UserError: for a run with overrides, one that is not finished, or of code in no commit; and
-        where there is no recipe of its name.
+      UserError: for a run with overrides or given weights, one that is not finished, or of code in
+        no commit; and where there is no recipe of its name.
     """
     run = RunFolder(folder)
     experiment, _ = run.load()
     plain = load_json(run.experiment)
+    if init := plain.get("init"):
+        raise UserError(
+            f"{folder} started from {init['path']}: a record is of a recipe alone; train it anew "
+            "in another folder, without given weights",
+            "--run",
+        )
     recipe = _recipe_of(folder, experiment, file)
     _check_settings(folder, load(recipe.typed), experiment, plain["numerics"])
     if not is_finished(folder, experiment):

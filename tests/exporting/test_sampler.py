@@ -15,6 +15,7 @@ from gm_jax.errors import UserError
 from gm_jax.exported_sampler import export_sampler
 from gm_jax.models.vae import VAE
 
+HERE_ONLY = ("PYTHONPATH", "XLA_FLAGS")  # variables
 SEEDS = (0, 7, 2**31 + 5)
 
 # What stands in docs/exporting.md, for several files, where gm_jax can't be imported.
@@ -36,8 +37,10 @@ assert "gm_jax" not in sys.modules
 
 def test_without_gm_jax_it_draws_what_the_run_draws(run_of, tmp_path):
     runs = {name: run_of(name) for name in ("vae", "gan")}
+    for run in runs.values():  # on several devices, of which the other process has one
+        run.state = jax.device_put(run.state, run._mesh.replicated)
     files = {n: r.export_sampler(tmp_path / f"{n}.stablehlo", num=5) for n, r in runs.items()}
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    env = {name: value for name, value in os.environ.items() if name not in HERE_ONLY}
     done = subprocess.run(
         [sys.executable, "-c", ALONE, *map(str, files.values())],
         capture_output=True,

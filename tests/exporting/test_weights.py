@@ -135,7 +135,9 @@ def test_a_file_has_one_step_and_no_pictures(run_of, tmp_path):
         gm_jax.open(file, step="best")
     with pytest.raises(UserError, match=r"must end in .safetensors"):
         run_of("vae").export(tmp_path / "model.bin")
-    run = gm_jax.open_weights(tmp_path)  # the folder that has it
+    with pytest.raises(UserError, match="is a file of weights: pictures need a run's folder"):
+        gm_jax.open(file).paint()
+    run = gm_jax.open(tmp_path)  # the folder that has it
     assert run.metrics == {}
     assert repr(run).startswith(f"Run {tmp_path}")
 
