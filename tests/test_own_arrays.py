@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import shlex
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ from PIL import Image
 
 import gm_jax
 from gm_jax import cli
+from gm_jax.cli.commands import COMMANDS
 from gm_jax.data import ArrayData, Data, Quantize
 from gm_jax.data.arrays import keeping
 from gm_jax.data.arrays import source as source_module
@@ -223,6 +225,13 @@ def test_nowhere_to_keep_arrays(monkeypatch):
 
 
 # --- The command line ----------------------------------------------------------------------------
+
+
+def test_labels_are_left_out_from_the_command_line():
+    """tyro reads "none" as None where a field may be that."""
+    command = COMMANDS["train"].parsed("train", shlex.split("arrays/vae --data.labels none"))
+    assert command.experiment.data.labels == "none"
+    assert command.experiment.data.spec.num_classes is None
 
 
 @pytest.mark.slow
