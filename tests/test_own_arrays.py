@@ -24,6 +24,8 @@ from gm_jax.data.spec import DataSpec
 from gm_jax.errors import UserError
 from gm_jax.experiment_file import find_experiments
 from gm_jax.model import Reconstructs, Samples
+from gm_jax.models import CGAN, VAE, Autoencoder, NaiveDiffusion, PixelCNN
+from gm_jax.nets import ConvCoder, ResidualCoder
 from gm_jax.rng import rngs_from_seed
 
 RNG = np.random.default_rng(0)
@@ -31,6 +33,13 @@ SHAPE = (17, 23, 5)
 IMAGES = RNG.integers(0, 256, (60, *SHAPE), dtype=np.uint8)
 LABELS = np.arange(60) % 4
 FAMILIES = [e.name for e in find_experiments() if e.name.startswith("arrays/")]
+OTHERS = {
+    "naive diffusion": NaiveDiffusion(),
+    "cgan": CGAN(),
+    "residual vae": VAE(coder=ResidualCoder(), likelihood="categorical"),
+    "plain pixelcnn": PixelCNN(channels=32, num_blocks=2),
+    "pooling": Autoencoder(coder=ConvCoder(dense=None, code_stride=2, pooling=True)),
+}
 QUICKEST = {"arrays/gmm"}
 
 
@@ -51,7 +60,7 @@ def home(tmp_path, monkeypatch):
 
 
 def test_there_is_an_experiment_of_each_family():
-    kinds = "ae arm bayes dcgan ddpm gan gmm pixelcnn realnvp vae"
+    kinds = "ae arm bayes classifier dcgan ddpm gan gmm pixelcnn realnvp vae"
     assert {f"arrays/{kind}" for kind in kinds.split()} <= set(FAMILIES)
 
 
@@ -59,10 +68,11 @@ def test_there_is_an_experiment_of_each_family():
     "shape",
     [SHAPE, *(pytest.param(s, marks=pytest.mark.slow) for s in [(5, 40, 16), (31, 4, 2)])],
 )
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", [*FAMILIES, *OTHERS])
 def test_a_recipe_takes_images_of_any_shape(name, shape):
     """The recipe as it stands, not in miniature; nothing is compiled."""
-    model, spec = gm_jax.load(name).model, DataSpec(shape, num_levels=9, num_classes=3)
+    model = OTHERS[name] if name in OTHERS else gm_jax.load(name).model
+    spec = DataSpec(shape, num_levels=9, num_classes=3)
     batch = {"image": jax.ShapeDtypeStruct((4, *shape), jnp.uint8)}
     batch |= {key: jax.ShapeDtypeStruct((4,), jnp.int32) for key in ("label", "index")}
     rngs = rngs_from_seed(0)
