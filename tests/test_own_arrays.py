@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import shlex
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ from PIL import Image
 
 import gm_jax
 from gm_jax import cli
+from gm_jax.cli.commands import COMMANDS
 from gm_jax.data import ArrayData, Data, Quantize
 from gm_jax.data.arrays import keeping
 from gm_jax.data.arrays import source as source_module
@@ -22,6 +24,8 @@ from gm_jax.data.spec import DataSpec
 from gm_jax.errors import UserError
 from gm_jax.experiment_file import find_experiments
 from gm_jax.model import Reconstructs, Samples
+from gm_jax.models import CGAN, VAE, Autoencoder, NaiveDiffusion, PixelCNN
+from gm_jax.nets import ConvCoder, ResidualCoder
 from gm_jax.rng import rngs_from_seed
 
 RNG = np.random.default_rng(0)
@@ -29,6 +33,13 @@ SHAPE = (17, 23, 5)
 IMAGES = RNG.integers(0, 256, (60, *SHAPE), dtype=np.uint8)
 LABELS = np.arange(60) % 4
 FAMILIES = [e.name for e in find_experiments() if e.name.startswith("arrays/")]
+OTHERS = {
+    "naive diffusion": NaiveDiffusion(),
+    "cgan": CGAN(),
+    "residual vae": VAE(coder=ResidualCoder(), likelihood="categorical"),
+    "plain pixelcnn": PixelCNN(channels=32, num_blocks=2),
+    "pooling": Autoencoder(coder=ConvCoder(dense=None, code_stride=2, pooling=True)),
+}
 QUICKEST = {"arrays/gmm"}
 
 
@@ -49,7 +60,7 @@ def home(tmp_path, monkeypatch):
 
 
 def test_there_is_an_experiment_of_each_family():
-    kinds = "ae arm bayes dcgan ddpm gan gmm pixelcnn realnvp vae"
+    kinds = "ae arm bayes classifier dcgan ddpm gan gmm pixelcnn realnvp vae"
     assert {f"arrays/{kind}" for kind in kinds.split()} <= set(FAMILIES)
 
 
@@ -57,10 +68,11 @@ def test_there_is_an_experiment_of_each_family():
     "shape",
     [SHAPE, *(pytest.param(s, marks=pytest.mark.slow) for s in [(5, 40, 16), (31, 4, 2)])],
 )
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", [*FAMILIES, *OTHERS])
 def test_a_recipe_takes_images_of_any_shape(name, shape):
     """The recipe as it stands, not in miniature; nothing is compiled."""
-    model, spec = gm_jax.load(name).model, DataSpec(shape, num_levels=9, num_classes=3)
+    model = OTHERS[name] if name in OTHERS else gm_jax.load(name).model
+    spec = DataSpec(shape, num_levels=9, num_classes=3)
     batch = {"image": jax.ShapeDtypeStruct((4, *shape), jnp.uint8)}
     batch |= {key: jax.ShapeDtypeStruct((4,), jnp.int32) for key in ("label", "index")}
     rngs = rngs_from_seed(0)
@@ -223,6 +235,13 @@ def test_nowhere_to_keep_arrays(monkeypatch):
 
 
 # --- The command line ----------------------------------------------------------------------------
+
+
+def test_labels_are_left_out_from_the_command_line():
+    """tyro reads "none" as None where a field may be that."""
+    command = COMMANDS["train"].parsed("train", shlex.split("arrays/vae --data.labels none"))
+    assert command.experiment.data.labels == "none"
+    assert command.experiment.data.spec.num_classes is None
 
 
 @pytest.mark.slow

@@ -157,6 +157,11 @@ def test_a_file_that_changed_is_read_anew(tmp_path):
     assert Arrays(path).spec.shape == (4, 7, 5)
 
 
+def test_a_path_is_the_same_however_it_is_given():
+    assert Arrays(Path("a.npz")) == Arrays("a.npz")
+    assert ArrayData(Path("a.npz")).source == Arrays("a.npz")
+
+
 def test_paths_are_looked_up_in_data_folders(tmp_path, monkeypatch):
     saved(tmp_path, images=IMAGES)
     monkeypatch.setenv("GM_JAX_DATA", str(tmp_path))
@@ -437,7 +442,7 @@ def test_no_pickle_is_ever_loaded(tmp_path):
     np.savez_compressed(tmp_path / "c.npz", images=trapped)
     (tmp_path / "d.npy").write_bytes(pickle.dumps(Trap()))
     saved(tmp_path, "e.npy", images=IMAGES)
-    alone = [(name, None) for name in ("a.npy", "b.npz", "c.npz", "d.npy")]
+    alone = [(name, "auto") for name in ("a.npy", "b.npz", "c.npz", "d.npy")]
     for name, labels in [*alone, ("e.npy", "a.npy"), ("e.npy", "d.npy")]:
         with pytest.raises(UserError):
             Arrays(tmp_path / name, labels=labels).open("train")

@@ -24,9 +24,9 @@ class ArrayData(AnyData):
     _: dataclasses.KW_ONLY
     images: str | None = None
     """Name of the array of images in an .npz, where it has none of the usual ones."""
-    labels: str | None = None
-    """Of an .npz: name of the array of labels; of an .npy: path of an .npy file of them, from the
-    images' folder; "none": they are left out."""
+    labels: str = "auto"
+    """Of an .npz: name of the array of labels (auto: that with one of the usual names); of an .npy:
+    path of an .npy file of them, from the images' folder; none: they are left out."""
     train: str = "train"
     """Split to learn from: a TFDS split expression."""
     valid: str | None = "validation"

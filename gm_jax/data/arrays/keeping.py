@@ -45,7 +45,7 @@ def with_arrays(like: AnyData, arrays: Any) -> ArrayData:
 
 def _like(data: AnyData) -> ArrayData:
     if isinstance(data, ArrayData):
-        return dataclasses.replace(data, images=None, labels=None)
+        return dataclasses.replace(data, images=None, labels="auto")
     shared = {f.name: getattr(data, f.name) for f in dataclasses.fields(AnyData)}
     return ArrayData(augment=data.transforms, **shared)
 

@@ -37,9 +37,7 @@ class Named(NamedTuple):
     labels: dict[str, str]
 
 
-def name_arrays(
-    arrays: Mapping[str, Stored], where: str, images: str | None, labels: str | None
-) -> Named:
+def name_arrays(arrays: Mapping[str, Stored], where: str, images: str | None, labels: str) -> Named:
     """Finds images and labels.
 
     Images are called images, image, imgs, img, x, data or arr_0, and labels labels, label, y,
@@ -50,18 +48,18 @@ def name_arrays(
       arrays: by name.
       where: they are from, for messages.
       images: the name of the images, where it is known.
-      labels: the name of the labels, where it is known; "none": there are to be none.
+      labels: the name of the labels; "auto": it is to be found; "none": there are to be none.
 
     Raises:
       UserError: there are no images, or several arrays could be them, or could be their labels.
     """
-    for name in (images, labels):
-        if name not in (None, "none", *arrays):
+    for name in (images, None if labels in ("auto", "none") else labels):
+        if name not in (None, *arrays):
             raise UserError(f"{where} has no array {name}; it has: {_listed(arrays)}")
     found = {EVERYTHING: images} if images else _images(arrays, where)
     if labels == "none":
         return Named(found, {})
-    if labels is not None:
+    if labels != "auto":
         if EVERYTHING not in found:
             raise UserError(f"{where} has splits, whose labels are found by their names")
         return Named(found, {EVERYTHING: labels})

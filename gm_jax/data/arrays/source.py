@@ -13,7 +13,7 @@ from gm_jax.data.arrays.table import Asked, Table, make_table
 from gm_jax.data.source import Example, Examples, Source
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.store.places import find_path, short_path
-from gm_jax.data.store.split_expressions import full_names, split_indices
+from gm_jax.data.store.split_expressions import split_indices
 from gm_jax.errors import ConfigError, UserError, check_parts
 
 KEPT_IN = "arrays"
@@ -35,9 +35,9 @@ class Arrays(Source):
     digits)."""
     images: str | None = None
     """Name of the array of images, where it has none of the usual ones."""
-    labels: str | None = None
-    """Of an .npz: name of the array of labels; of an .npy: path of an .npy file of them, from the
-    images' folder; "none": they are left out."""
+    labels: str = "auto"
+    """Of an .npz: name of the array of labels (auto: that with one of the usual names); of an .npy:
+    path of an .npy file of them, from the images' folder; none: they are left out."""
     range: tuple[float, float] | None = None
     """Least and greatest value that there can be: needed for real numbers, and for whole ones that
     are no levels from 0 to 255."""
@@ -49,6 +49,8 @@ class Arrays(Source):
     """Of the images, for the split test, where the file has none."""
 
     def __post_init__(self) -> None:
+        if self.path is not None:  # what a user gives and what experiment.json holds are the same
+            object.__setattr__(self, "path", str(self.path))
         check_array_fields(self)
 
     @property
@@ -57,7 +59,7 @@ class Arrays(Source):
 
     def open(self, split: str) -> Examples:
         table = self._table()
-        return TableExamples(table, split_indices(full_names(split), table.sizes))
+        return TableExamples(table, split_indices(split, table.sizes))
 
     def summary(self) -> str:
         """One line: images, values and what becomes of them, labels, splits."""
@@ -80,8 +82,8 @@ class Arrays(Source):
             return _digits(self.asked)
         path = self._found()
         beside = None
-        if path.suffix.lower() == ".npy" and self.labels not in (None, "none"):
-            beside = path.parent / pathlib.Path(str(self.labels)).expanduser()
+        if path.suffix.lower() == ".npy" and self.labels not in ("auto", "none"):
+            beside = path.parent / pathlib.Path(self.labels).expanduser()
             if not beside.is_file():
                 raise UserError(f"there is no file {beside} of labels")
         files = [file for file in (path, beside) if file is not None]
@@ -109,7 +111,7 @@ def _read(
     found = [*read_arrays(beside).values()]
     if len(found) != 1 or found[0].dtype.hasobject:
         raise UserError(f"{short_path(beside)} is no .npy file of labels")
-    return make_table(arrays, where, dataclasses.replace(asked, labels=None), found[0].load())
+    return make_table(arrays, where, dataclasses.replace(asked, labels="auto"), found[0].load())
 
 
 @functools.cache

@@ -22,7 +22,7 @@ class Asked:
     """What a user says of the arrays; see `gm_jax.data.Arrays`."""
 
     images: str | None = None
-    labels: str | None = None
+    labels: str = "auto"
     span: tuple[float, float] | None = None
     num_levels: int | None = None
     valid_fraction: float = 0.10
