@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 from gm_jax.data import ArrayData, Arrays, Digits
 from gm_jax.data.arrays.files import read_arrays
 from gm_jax.data.arrays.levels import choose_quantizer
-from gm_jax.data.arrays.splits import places_of, split_rows
+from gm_jax.data.store.row_splits import split_rows
 from gm_jax.errors import ConfigError, UserError
 
 RNG = np.random.default_rng(0)
@@ -285,24 +285,17 @@ def test_distinct_labels_in_their_order_are_the_classes(tmp_path, values):
 # --- Splits --------------------------------------------------------------------------------------
 
 
-def test_places_are_those_of_splitmix64():
-    # The first outputs for seed 0, of Vigna's splitmix64.c.
-    known = [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F, 0xF88BB8A8724C81EC]
-    np.testing.assert_allclose(places_of(4), [k / 2**64 for k in known], rtol=0, atol=2**-53)
-    assert places_of(10**5).max() < 1
-
-
 def test_splits_are_disjoint_complete_stable_and_of_the_size_that_is_asked():
     fractions = {"validation": 0.2, "test": 0.1}
-    rows = split_rows(20_000, fractions, "data")
+    rows = split_rows(20_000, *fractions.values(), seed=0)
     np.testing.assert_array_equal(np.sort(np.concatenate([*rows.values()])), np.arange(20_000))
     for split, fraction in fractions.items():
         deviation = 4 * np.sqrt(fraction * (1 - fraction) / 20_000)
         assert abs(len(rows[split]) / 20_000 - fraction) < deviation
         assert (np.diff(rows[split]) > 0).all()
     # What is appended moves no other; more for validation takes none from test.
-    fewer = split_rows(15_000, fractions, "data")
-    other = split_rows(15_000, {"validation": 0.5, "test": 0.1}, "data")
+    fewer = split_rows(15_000, *fractions.values(), seed=0)
+    other = split_rows(15_000, 0.5, 0.1, seed=0)
     for split in SPLITS:
         np.testing.assert_array_equal(fewer[split], rows[split][rows[split] < 15_000])
     np.testing.assert_array_equal(other["test"], fewer["test"])
@@ -311,11 +304,11 @@ def test_splits_are_disjoint_complete_stable_and_of_the_size_that_is_asked():
 
 @pytest.mark.parametrize("num", range(3, 30))
 def test_no_split_is_empty(num):
-    rows = split_rows(num, {"validation": 0.1, "test": 0.05}, "data")
+    rows = split_rows(num, 0.1, 0.05, seed=0)
     assert sorted(np.concatenate([*rows.values()])) == [*range(num)]
     assert min(map(len, rows.values())) >= 1
-    assert [*split_rows(num, {"validation": 0.0, "test": 0.5}, "data")] == ["train", "test"]
-    assert len(split_rows(num, {}, "data")["train"]) == num
+    assert [*split_rows(num, 0.0, 0.5, seed=0)] == ["train", "test"]
+    assert len(split_rows(num, 0.0, 0.0, seed=0)["train"]) == num
 
 
 # --- Large files ---------------------------------------------------------------------------------

@@ -9,9 +9,9 @@ from gm_jax.data.arrays.classes import Classes, find_classes
 from gm_jax.data.arrays.files import Stored
 from gm_jax.data.arrays.levels import Quantizer, choose_quantizer
 from gm_jax.data.arrays.names import EVERYTHING, name_arrays
-from gm_jax.data.arrays.splits import split_rows
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.store.name_splits import SPLITS
+from gm_jax.data.store.row_splits import split_rows
 from gm_jax.errors import UserError
 
 MOST_CHANNELS = 16
@@ -166,7 +166,11 @@ def _rows(sizes: dict[str, int], asked: Asked, where: str) -> dict[str, tuple[st
     drawn_from = EVERYTHING if EVERYTHING in sizes else "train"
     fractions = {"validation": asked.valid_fraction, "test": asked.test_fraction}
     wanted = {split: part for split, part in fractions.items() if split not in sizes}
-    drawn = split_rows(sizes[drawn_from], wanted, where)
+    parts = (wanted.get("validation", 0.0), wanted.get("test", 0.0))
+    try:
+        drawn = split_rows(sizes[drawn_from], *parts, seed=0, kind="images")
+    except UserError as error:
+        raise error.of(where) from None
     found = {split: (drawn_from, rows) for split, rows in drawn.items()}
     own = {split: (split, np.arange(num)) for split, num in sizes.items() if split not in drawn}
     found |= {split: part for split, part in own.items() if split != EVERYTHING}
