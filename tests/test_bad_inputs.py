@@ -1273,6 +1273,7 @@ CASES = {
             note="my.npy holds text",
         ),
         case(f"{P} my.csv --data.valid-fraction 0.95", "must sum to less than 1"),
+        case("train points/bayes --data.label kind", "PointData.label names columns of a file"),
     ],
     "Sequences of your own": [
         case(f"{S} no.npz", "there is no file no.npz, here or in", given=no_data),

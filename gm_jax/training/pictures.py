@@ -88,9 +88,9 @@ class Painter:
         if not spec.continuous or spec.num_dims > 2 or not can(self.model, spec, "log_density"):
             return None
         real = np.asarray(self.examples["image"]).reshape(-1, spec.num_dims)
-        plane = spec.columns is None
+        plane, names = spec.columns is None, spec.columns.names if spec.columns else ()
         grid = density_grid(real, plane).reshape(-1, *spec.shape)
-        return density_picture(self._call("log_density", state, grid), real, plane)
+        return density_picture(self._call("log_density", state, grid), real, plane, names)
 
     def forecasts(self, state: TrainState) -> np.ndarray | None:
         """A few sequences: known frames, and what came above what was forecast."""

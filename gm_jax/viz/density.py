@@ -1,5 +1,6 @@
 """A density on a line or in the plane, over the points it was fitted to."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,10 @@ def density_grid(real: np.ndarray, one_length: bool = True) -> np.ndarray:
 
 
 def density_picture(
-    log_density: np.ndarray, real: np.ndarray, one_length: bool = True
+    log_density: np.ndarray,
+    real: np.ndarray,
+    one_length: bool = True,
+    names: Sequence[str] = (),
 ) -> np.ndarray:
     """A density over real points: a curve over their histogram, or lines of equal density.
 
@@ -45,6 +49,7 @@ def density_picture(
       log_density: in nats at `density_grid(real, one_length)`, [N].
       real: points [M, 1] or [M, 2].
       one_length: as of the grid.
+      names: of the axes.
 
     Returns:
       uint8 [450, 450, 3].
@@ -67,6 +72,8 @@ def density_picture(
             if one_length:
                 axes.set_aspect("equal")
             _draw_contours(axes, grid, density, real, theme)
+        for axis, name in zip("xy", names, strict=False):
+            axes.set(**{f"{axis}label": name})
         return figure_pixels(figure)
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gm_jax.data.store import threads
 from gm_jax.data.store.making import making
 
 
@@ -35,3 +36,20 @@ def test_what_is_in_the_way_and_is_not_it_is_an_error(tmp_path):
     ):
         (aside / "set" / "one").mkdir(parents=True)
     assert [p.name for p in tmp_path.iterdir()] == ["set"]
+
+
+def test_a_log_gets_a_line_now_and_then(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(threads.time, "monotonic", lambda: now[0])
+    with threads.progress_bar("mine", 2000, 500) as advance:
+        for second in (10, 29, 31, 40, 62):
+            now[0] = float(second)
+            advance(100)
+    assert capsys.readouterr().err == (
+        "preparing mine: 800 of 2,000\npreparing mine: 1,000 of 2,000\n"
+    )
+
+
+def test_work_in_threads_keeps_its_order():
+    assert list(threads.map_in_threads(lambda x: x * x, range(500))) == [x * x for x in range(500)]
+    assert threads.num_threads() in range(4, 17)

@@ -280,6 +280,9 @@ class TestPoints:
         for config in (Points, PointData):
             with pytest.raises(ConfigError, match="must sum to less than 1"):
                 config(valid_fraction=0.5, test_fraction=0.5)
+            for fields in ({"label": "a"}, {"columns": ("a", "b")}):
+                with pytest.raises(ConfigError, match="names columns of a file: give its path"):
+                    config(**fields)
         for columns in ({"shift": (0.0,), "scale": (1.0,)}, {"shift": (0.0, 0.0)}):
             with pytest.raises(ConfigError, match=r"Columns\.shift and scale"):
                 Columns(("a", "b"), **columns)

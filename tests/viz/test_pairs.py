@@ -62,7 +62,8 @@ def test_a_density_over_columns_of_different_units():
     assert ((grid.min(0) < real.min(0)) & (grid.max(0) > real.max(0))).all()
     np.testing.assert_allclose(np.ptp(grid, axis=0), 1.5 * np.ptp(real, axis=0), rtol=1e-4)
     z = (grid - real.mean(0)) / real.std(0)
-    picture = density_picture(-0.5 * (z**2).sum(1), real, one_length=False)
+    picture = density_picture(-0.5 * (z**2).sum(1), real, False, ("height", "weight"))
+    chex.assert_shape(picture, (450, 450, 3))
     rows, columns = np.argwhere(blue(picture)).T
     assert np.ptp(rows) > 150  # round in the picture, though one unit is a hundredth of the other
     assert np.ptp(columns) > 150

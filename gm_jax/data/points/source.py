@@ -11,7 +11,7 @@ from gm_jax.data.spec import Columns, DataSpec
 from gm_jax.data.store.places import find_path, short_path
 from gm_jax.data.store.row_splits import split_rows
 from gm_jax.data.store.split_expressions import split_indices
-from gm_jax.errors import UserError, check_not_negative, check_parts
+from gm_jax.errors import ConfigError, UserError, check_not_negative, check_parts
 
 _NAMES_SAID = 6
 
@@ -128,5 +128,11 @@ def check_points_fields(config: object) -> None:
     path = config.path  # type: ignore[attr-defined]
     if path is not None:  # what a user gives and what experiment.json holds are the same
         object.__setattr__(config, "path", str(path))
+    for field in ("label", "columns"):
+        if path is None and getattr(config, field):
+            raise ConfigError(
+                f"{type(config).__name__}.{field} names columns of a file: give its path, too",
+                "--data.path FILE",
+            )
     check_not_negative(config, "split_seed")
     check_parts(config, "valid_fraction", "test_fraction")

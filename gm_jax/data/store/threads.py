@@ -3,11 +3,14 @@
 import collections
 import contextlib
 import os
+import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 # Where files are slow to come, more than there are cores; each may hold an image of any size.
 _LEAST, _MOST = 4, 16
+_SECONDS = 30.0  # between two lines of a progress that is not shown as a bar
 
 
 def map_in_threads[Item, Result](
@@ -36,11 +39,26 @@ def num_threads() -> int:
     return min(max(cores, _LEAST), _MOST)
 
 
+class _Lines:
+    """Counts, and says so now and then."""
+
+    def __init__(self, title: str, total: int, done: int):
+        self._title, self._total, self._done = title, total, done
+        self._next = time.monotonic() + _SECONDS
+
+    def __call__(self, num: int) -> None:
+        self._done += num
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _SECONDS
+            sys.stderr.write(f"{self._title}: {self._done:,} of {self._total:,}\n")
+            sys.stderr.flush()
+
+
 @contextlib.contextmanager
 def progress_bar(
     name: str, total: int, done: int = 0, verb: str = "preparing"
 ) -> Iterator[Callable[[int], None]]:
-    """Shows how many images are done where stderr is a terminal.
+    """Shows how many images are done; where stderr is no terminal, in a line every half a minute.
 
     Args:
       name: of what they lie in.
@@ -62,8 +80,9 @@ def progress_bar(
         TimeLeft(compact=True),
     )
     console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
+    if not console.is_terminal:
+        yield _Lines(f"{verb} {name}", total, done)
+        return
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(f"{verb} {name}", total=total, completed=done)
         yield lambda num: bar.advance(task, num)
