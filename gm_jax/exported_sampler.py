@@ -12,6 +12,7 @@ from gm_jax.drawing import chunk_size
 from gm_jax.errors import UserError, one_line
 from gm_jax.model import Family, TrainState, require
 from gm_jax.rng import Rngs
+from gm_jax.weights import evaluated_params
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 """What the function is lowered for, wherever it is exported."""
@@ -53,18 +54,18 @@ def export_sampler(
         )
 
     # On the host, so that the devices they lie on now are no part of the function.
-    weights = jax.tree.map(np.asarray, (state.params, state.model_state, state.ema_params))
+    weights = jax.tree.map(np.asarray, (evaluated_params(state), state.model_state))
     step, key = np.asarray(state.step), np.asarray(jax.random.key_data(state.key))
 
     def sample(seed: jax.Array) -> Any:
         # Behind the barrier weights are no constants: nothing is folded, as where they are given.
-        params, model_state, ema_params = jax.lax.optimization_barrier(weights)
+        params, model_state = jax.tree.map(jax.lax.optimization_barrier, weights)
         whole = state.replace(
             step=jnp.asarray(step),
             key=jax.random.wrap_key_data(jnp.asarray(key)),
             params=params,
             model_state=model_state,
-            ema_params=ema_params,
+            ema_params=None,
         )
         draw: Any = model  # which can, as was looked at
         return draw.sample(whole, Rngs(jax.random.key(seed)).at("sample"), num, condition)

@@ -107,14 +107,13 @@ def weights_of(experiment: Experiment, state: TrainState, numerics: int) -> Weig
       state: of any family.
       numerics: version of the updates that made it.
     """
-    params = state.params if state.ema_params is None else _averaged(state)
     record = {
         "name": experiment.name,
         "experiment": to_plain(experiment),
         "spec": to_plain(state.spec),
         "numerics": numerics,
     }
-    leaves = named_leaves({"params": params, "model_state": state.model_state})
+    leaves = named_leaves({"params": evaluated_params(state), "model_state": state.model_state})
     arrays = {name: np.asarray(leaf) for name, leaf in leaves.items()}
     return Weights(arrays, record, int(state.step))
 
@@ -283,8 +282,10 @@ def _name(path: Sequence[Any]) -> str:
     return jax.tree_util.keystr(tuple(path), simple=True, separator="/")
 
 
-def _averaged(state: TrainState) -> Any:
-    """The moving average; of two players, of whom one alone may have one, both."""
+def evaluated_params(state: TrainState) -> Any:
+    """The moving average where there is one; of two players, of whom one may have one, both."""
+    if state.ema_params is None:
+        return state.params
     return state.ema_params if is_whole(state) else {**state.params, **state.ema_params}
 
 

@@ -23,6 +23,8 @@ from gm_jax.models.gmm import GMM
 from gm_jax.models.realnvp import RealNVP
 from gm_jax.nets.flows import VectorFlow
 from gm_jax.optimizer import Optimizer
+from gm_jax.results.from_runs import entry_of_run
+from gm_jax.results.measure import measure
 from gm_jax.rng import rngs_from_seed
 from gm_jax.training.folder import RunFolder
 from gm_jax.training.initial import Initial
@@ -115,6 +117,15 @@ def test_a_run_goes_on_without_the_weights_it_started_from(source, tmp_path):
     chex.assert_trees_all_equal(gone_on.state.ema_params, straight.state.ema_params)
     records = [RunFolder(tmp_path / name).record()["init"] for name in ("run", "straight")]
     assert records[0] == records[1]
+
+
+def test_it_is_no_other_seed_of_a_run_that_started_afresh(source, tmp_path):
+    afresh = gm_jax.fit(experiment(seed=1), tmp_path / "afresh")
+    given = gm_jax.fit(experiment(), tmp_path / "given", init=source.folder)
+    recipes = [entry_of_run(run.folder).recipe for run in (source, afresh, given)]
+    assert recipes[0] == recipes[1] != recipes[2]
+    with pytest.raises(UserError, match=r"given started from .*: a record is of a recipe alone"):
+        measure(given.folder)
 
 
 def test_it_goes_on_from_no_others(source, tmp_path):

@@ -84,6 +84,14 @@ def test_labels_and_ways_of_drawing_are_part_of_it(run_of, tmp_path, told):
     np.testing.assert_array_equal(again.call(np.uint32(3)), wanted)
 
 
+def test_only_what_is_drawn_with_is_part_of_it(run_of, tmp_path):
+    run = run_of("gan")
+    small = run.export_sampler(tmp_path / "a.stablehlo", num=5).stat().st_size
+    big = jax.random.normal(jax.random.key(0), (50_000,))
+    run.state = run.state.replace(params={**run.state.params, "discriminator": {"big": big}})
+    assert run.export_sampler(tmp_path / "b.stablehlo", num=5).stat().st_size < small + 1_000
+
+
 def test_what_cannot_leave(run_of, tmp_path):
     run = run_of("vae")
     with pytest.raises(UserError, match="draws 1 to 16390 at a time, not 16391"):
