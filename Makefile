@@ -51,7 +51,7 @@ docs: .venv/.installed-docs
 
 notebooks: .venv/.installed-notebooks
 	rm -rf examples/runs
-	cd examples && ../$(BIN)/jupyter execute --inplace *.ipynb
+	cd examples && ../$(BIN)/jupyter execute --inplace --NotebookClient.record_timing=False *.ipynb
 
 bench: .venv/.installed-bench
 	@set -e; for file in benchmarks/[!_]*.py; do echo "$$file"; $(BIN)/python "$$file"; done
