@@ -80,8 +80,9 @@ class Sample(Command):
         else:
             endings = (".png", ".npz", *((".csv", ".npy") if run.spec.continuous else ()))
             if out.suffix not in endings:
-                said = f"{', '.join(endings[:-1])} or {endings[-1]}"
-                raise UserError(f"--out {out}: the file must end in {said}, a folder in /")
+                raise UserError(
+                    f"--out {out}: the file must end in {' or '.join(endings)}, a folder in /"
+                )
         check_out(out)
         if self.means:
             save_images(out, unit_to_pixels(run.sample_means(self.num, self.seed, **other)), 256)

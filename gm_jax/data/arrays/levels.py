@@ -1,7 +1,8 @@
 """Values of any kind as levels 0 .. L - 1."""
 
 import dataclasses
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,17 +21,14 @@ class Extremes(NamedTuple):
 
 def find_extremes(images: np.ndarray) -> Extremes:
     """Of an array [N, ...] with N > 0, read part by part."""
-    found = [(part.min().item(), part.max().item()) for _, part in _parts(images)]
-    lows, highs = np.array(found, object).T  # whole numbers stay whole
-    return Extremes(_least(lows, min), _least(highs, max))
+    found = [Extremes(part.min().item(), part.max().item()) for _, part in _parts(images)]
+    if any(np.isnan(part.low) for part in found):
+        return Extremes(np.nan, np.nan)
+    return Extremes(min(part.low for part in found), max(part.high for part in found))
 
 
-def _least(values: Any, pick: Any) -> Any:
-    return next((v for v in values if v != v), pick(values))
-
-
-def _parts(images: np.ndarray) -> Any:
-    """Pairs (index of the first image, images)."""
+def _parts(images: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Pairs of the number of the first image, and images."""
     step = max(1, _CHUNK // max(1, images[:1].nbytes))
     for start in range(0, len(images), step):
         yield start, np.asarray(images[start : start + step])
@@ -150,7 +148,7 @@ def _whole_levels(images: np.ndarray, where: str, num_levels: int | None) -> Qua
     return Quantizer(levels, 0, levels - 1, is_whole=True, is_identity=True)
 
 
-def _first(images: np.ndarray, is_bad: Any) -> int:
+def _first(images: np.ndarray, is_bad: Callable[[np.ndarray], np.ndarray]) -> int:
     """The number of the first image with a bad value."""
     for start, part in _parts(images):
         bad = is_bad(part).reshape(len(part), -1).any(1)
