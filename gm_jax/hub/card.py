@@ -16,6 +16,7 @@ import jax
 from gm_jax.evaluation.figure import Figure
 from gm_jax.experiment_json import read_json
 from gm_jax.model import can
+from gm_jax.printing import brief
 from gm_jax.results.from_runs import figures_of, last_part, measured_of
 from gm_jax.results.headline import LABELS, in_order
 from gm_jax.results.markdown import table
@@ -131,7 +132,7 @@ def _data(run: Run) -> str:
     height, width, channels = spec.shape
     values = "points, float32" if spec.continuous else f"{spec.num_levels} levels"
     rows = [
-        ["source", f"`{run.experiment.table()['data']}`"],
+        ["source", f"`{brief(data.source)}`"],
         ["shape", f"{height}x{width}x{channels}"],
         ["values", values],
         ["classes", "none" if spec.num_classes is None else str(spec.num_classes)],
@@ -191,8 +192,8 @@ def _training(run: Run, plain: Mapping[str, Any]) -> str:
         took, part = spent(read_records(RunFolder(run.folder).metrics)), last_part(plain)
         machine = part.get("machine") or {}
         versions = part.get("versions") or {}
-        rows.append(["core-minutes", f"{took.cpu_seconds / 60:.1f}, validations among them"])
-        rows.append(["minutes", f"{took.seconds / 60:.1f}"])
+        rows.append(["core-minutes", f"{took.cpu_seconds / 60:.3g}, validations among them"])
+        rows.append(["minutes", f"{took.seconds / 60:.3g}"])
         if took.peak_mib is not None:
             rows.append(["peak memory", f"{took.peak_mib:,} MiB"])
         rows += [[name, str(value)] for name, value in machine.items() if value is not None]
