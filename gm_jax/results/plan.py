@@ -12,6 +12,7 @@ from gm_jax.results.tables import group_of
 
 _READER = "classifier"  # reads the samples of others of its data, so it comes before them
 _CHEAP, _CHEAP_MINUTES, _MINUTES = ("digits", "toy"), 15.0, 60.0
+_OWN = ("arrays", "folder", "points", "sequences")  # are for data that a user brings
 _ACCELERATED = "paper"  # the variant that is for an accelerator
 _BUDGET = re.compile(r"^Budget: ([\d,]+) (core|device)-minutes", re.MULTILINE)
 
@@ -44,6 +45,8 @@ def plan(
 ) -> list[Task]:
     """The runs of all recipes that a pattern fits, cheapest first.
 
+    Those for data that a user brings are among them only where a pattern fits them.
+
     Args:
       files: the experiments.
       patterns: such as "digits/*" or "mnist/pixelcnn:paper"; none: all.
@@ -54,7 +57,8 @@ def plan(
         Task(name, seed, expected(file, name), run_folder(runs, name, seed))
         for file in files
         for name in file.recipes
-        if not patterns or any(fnmatch(name, pattern) for pattern in patterns)
+        if any(fnmatch(name, pattern) for pattern in patterns)
+        or (not patterns and group_of(name) not in _OWN)
         for seed in seeds or (None,)
     ]
     readers = {group_of(t.name): t.budget.minutes for t in tasks if _is_reader(t.name)}

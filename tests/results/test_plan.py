@@ -46,6 +46,12 @@ def test_patterns_choose():
     assert names("nothing") == []
 
 
+def test_data_of_ones_own_only_where_they_are_named():
+    files = [*FILES, made("arrays/vae"), made("points/gmm")]
+    assert [task.name for task in plan(files, (), (), RUNS)] == names()
+    assert [task.name for task in plan(files, ["*/gmm"], (), RUNS)] == ["points/gmm"]
+
+
 def test_a_run_for_each_seed():
     tasks = plan(FILES, ["digits/vae"], (0, 2), RUNS)
     assert [(t.seed, str(t.folder)) for t in tasks] == [
