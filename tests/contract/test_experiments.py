@@ -82,7 +82,7 @@ def quick(images, sevir):
 
 # What takes a minute or two in all, of most kinds of family. The others are compiled by
 # `make slow` only; their shapes are checked here without compiling.
-COMPILED = {"digits/gan", "digits/vae"}
+COMPILED = {"digits/vae"}
 # Where the states are of different kinds; of digits/vae and digits/ae see training/test_resume.py.
 RESUMED = {"digits/arm_cnn1d"}
 

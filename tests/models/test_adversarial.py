@@ -171,6 +171,7 @@ def test_there_may_be_no_biases(norm):
         assert all(found) == any(found) == biases
 
 
+@pytest.mark.slow
 def test_batch_norm_sees_one_kind_of_image_at_a_time():
     """The loss is that of two batches, each normalized by its own mean and variance."""
     model = GAN(
@@ -328,6 +329,7 @@ def test_a_label_to_an_unconditional_family_is_refused():
         model.sample(state, rngs_from_seed(0), 2, np.array([0, 1]))
 
 
+@pytest.mark.slow
 def test_the_averaged_generator_has_averaged_statistics():
     """Those of the generator at each of its steps, averaged as its parameters are."""
     optimizer = Optimizer(ema_decay=0.5, ema_warmup=False)

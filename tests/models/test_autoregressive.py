@@ -356,7 +356,7 @@ def test_capabilities():
             assert isinstance(model, capability)
 
 
-@pytest.mark.parametrize("name", ["arm", "gated"])
+@pytest.mark.parametrize("name", ["arm", pytest.param("gated", marks=pytest.mark.slow)])
 def test_training_learns_a_rule_over_the_values_before(name):
     """The last value makes the sum even: 3 bits in 4 values."""
     images = np.array(

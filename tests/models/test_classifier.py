@@ -48,6 +48,7 @@ def test_it_learns_and_its_figures_are_numpys():
     assert figures["error"].mean() < 0.05
 
 
+@pytest.mark.slow
 def test_smoothed_labels_are_optaxs():
     batch, root = batch_of(40, 1), rngs_from_seed(0)
     model = Classifier(features=(4,), dense=8, dropout=0.0, label_smoothing=0.2)

@@ -361,6 +361,7 @@ def test_the_loss_is_unbiased_for_the_bound():
     assert error < 0.1 * bound.mean()
 
 
+@pytest.mark.slow
 def test_only_the_decoders_step_moves_its_scale():
     model = DDPM(network=DENSE, num_steps=4, optimizer=Optimizer(name="sgd", learning_rate=1.0))
     state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), TINY)
@@ -415,7 +416,9 @@ def test_labels_are_dropped_as_often_as_is_said():
     assert (other != told).any()
 
 
-@pytest.mark.parametrize(("dropout", "matters"), [(0.0, True), (0.999_999, False)])
+@pytest.mark.parametrize(
+    ("dropout", "matters"), [pytest.param(0.0, True, marks=pytest.mark.slow), (0.999_999, False)]
+)
 def test_an_update_sees_the_labels_that_are_not_dropped(dropout, matters):
     model = DDPM(network=DENSE, num_steps=4, conditional=True, label_dropout=dropout)
     state = spread(jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), TINY))
@@ -504,6 +507,7 @@ def test_a_run_samples_in_other_ways_than_it_was_trained_with(tmp_path):
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v"])
+@pytest.mark.slow
 def test_mse_is_over_the_steps_that_training_draws(prediction):
     """Against a plain loop over t = 1 .. T; one draw of the noise for each is the loop's too."""
     model = DDPM(network=DENSE, num_steps=5, prediction=prediction, bound_terms=4)

@@ -255,6 +255,7 @@ def test_images_that_cannot_be_translated(shapes, line):
     ],
     ids=["cae", "unet_attention"],
 )
+@pytest.mark.slow
 def test_batch_norm_learns_by_the_batch_and_forecasts_by_running_statistics(
     model, spec, batch, num_norms
 ):

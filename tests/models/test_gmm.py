@@ -241,7 +241,12 @@ def test_an_empty_component_stays_alive(covariance, algorithm):
 
 
 @pytest.mark.parametrize(
-    ("covariance", "algorithm"), [("full", "batch"), ("diagonal", "stepwise"), ("tied", "batch")]
+    ("covariance", "algorithm"),
+    [
+        ("full", "batch"),
+        pytest.param("diagonal", "stepwise", marks=pytest.mark.slow),
+        ("tied", "batch"),
+    ],
 )
 def test_a_gaussian_that_lost_its_examples_is_revived(covariance, algorithm):
     """Two of four start where no point is; they end as if they had not."""
@@ -359,6 +364,7 @@ def test_through_the_loop_with_pictures_of_the_density(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_two_gaussians_a_class_beat_one_on_digits():
     """On the validation images, with the recipe's settings, and no Gaussian is lost."""
     split = Digits().open("train").load_all()

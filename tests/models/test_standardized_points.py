@@ -56,7 +56,10 @@ def trained(model, spec, batch, steps=3):
     return state, metrics
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow) if n in ("ddpm", "gan") else n for n in FAMILIES],
+)
 def test_learns_the_same_in_any_units(name, batches):
     """A run on standardized points, and one on points that are standardized inside, are the same.
 

@@ -129,6 +129,7 @@ def test_the_doubly_reparameterized_gradient_is_the_same_on_average_and_less_noi
     assert stderr.max() < 0.2 * math.sqrt(signal)  # a wrong mean would show
 
 
+@pytest.mark.slow
 def test_with_one_latent_it_is_the_path_derivative_of_the_elbo(linear):
     """Roeder et al. 2017: the ELBO's gradient through z alone."""
     model, state, images, _ = linear

@@ -91,6 +91,7 @@ def test_a_vector_of_the_map_has_no_narrower_layer():
     assert dense["Dense_0"]["kernel"].shape == (2048, 4 * 4 * 128)
 
 
+@pytest.mark.slow
 def test_a_fresh_residual_coder_is_as_shallow_as_its_strides():
     """Blocks add nothing before training; once they are moved they do."""
     shape = (9, 8, 1)

@@ -86,7 +86,10 @@ def random_weights(module, *args):
     return jax.tree.map(lambda p: p + 0.3 * rng.normal(size=p.shape).astype(np.float32), variables)
 
 
-@pytest.mark.parametrize("name", FLOWS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow) if n == "three scales, labels" else n for n in FLOWS],
+)
 def test_a_flow_inverts_and_its_log_determinant_is_the_jacobians(name):
     flow, shape, condition = FLOWS[name]
     module = flow.module(shape, jnp.float32)

@@ -208,6 +208,7 @@ def forecaster(model):
     "encoder",
     ["cae", *(pytest.param(e, marks=pytest.mark.slow) for e in ("cnn", "cae_attention"))],
 )
+@pytest.mark.slow
 def test_a_convlstm_starts_as_pytorchs_one_convolution_of_both(encoder):
     model = ConvLSTM(encoder=encoder, widths=(4, 6), hidden=(5,), initializer="torch")
     params = forecaster(model)
@@ -231,6 +232,7 @@ def test_a_convlstm_remembers_at_first_by_default():
     np.testing.assert_array_equal(memory["input"]["bias"], [0] * 5 + [1] * 5 + [0] * 10)
 
 
+@pytest.mark.slow
 def test_a_unet_starts_as_pytorchs():
     model = UNetAttention(
         width=8, depth=1, attention_levels=1, num_heads=1, embedding_dim=4, initializer="torch"

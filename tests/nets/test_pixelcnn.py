@@ -37,7 +37,7 @@ def test_masked_kernels_start_by_what_they_see(mask):
 SPEC = DataSpec((5, 5, 1), num_levels=4)
 
 
-@pytest.mark.parametrize("gated", [True, False])
+@pytest.mark.parametrize("gated", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_dropout_is_for_training_alone(gated):
     model = PixelCNN(gated=gated, channels=8, num_blocks=2, first_kernel=3, dropout=0.5)
     state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), SPEC)
@@ -50,7 +50,7 @@ def test_dropout_is_for_training_alone(gated):
     chex.assert_trees_all_equal(one, two)
 
 
-@pytest.mark.parametrize("gated", [True, False])
+@pytest.mark.parametrize("gated", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_bfloat16_is_near_and_its_logits_are_float32(gated):
     batch = {"image": np.random.default_rng(0).integers(0, 4, (6, 5, 5, 1), np.uint8)}
     nats = {}

@@ -49,6 +49,7 @@ def test_any_size_fits(shape):
     chex.assert_shape(out, (2, *shape))
 
 
+@pytest.mark.slow
 def test_it_starts_at_zero_and_drops_in_training_only():
     config = UNet(channels=4, multipliers=(1, 1), num_blocks=1, dropout=0.5)
     module = config.module((4, 4, 1), 1, None, jnp.float32)

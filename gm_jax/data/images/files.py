@@ -76,8 +76,8 @@ class ImageFiles(abc.ABC):
             if counts[ending] and not features.check(library):
                 raise UserError(
                     f"{self.path} holds {counts[ending]:,} {ending} files, and the Pillow that is "
-                    "installed cannot read them: install another one (pip install --upgrade "
-                    "--force-reinstall pillow), or convert or remove the files"
+                    "installed cannot read them: install another one, or convert or remove "
+                    "the files"
                 )
 
     def _count(self, name: str) -> bool:

@@ -40,7 +40,7 @@ def prepare_if_small(name: str) -> None:
         prepare_public(public, name, target)
     except UserError as error:
         raise UserError(
-            f"{error} (with its files in a folder: gm-jax data prepare {name} --from FOLDER)"
+            f"{error} (gm-jax help data says how to prepare {name} from files that are there)"
         ) from error
 
 
