@@ -1143,7 +1143,7 @@ CASES = {
             "train mnist/vae",
             "mnist: t10k-images-idx3-ubyte.gz cannot be downloaded",
             "no network",
-            "gm-jax data prepare mnist --from FOLDER",
+            "gm-jax help data says how to prepare mnist from files that are there",
             given=no_network,
             note="nothing is prepared, and there is no network",
         ),
