@@ -348,7 +348,7 @@ def test_by_itself_without_a_network(no_data, web, published):
     with pytest.raises(UserError) as error:
         Tfds("mnist").open("train")
     assert "HTTP 404" in refusal(error)
-    assert "gm-jax data prepare mnist --from FOLDER" in refusal(error)
+    assert "gm-jax help data says how to prepare mnist" in refusal(error)
 
 
 def test_another_version_beside_it(no_data, published):
