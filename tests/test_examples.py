@@ -4,12 +4,21 @@ import json
 import re
 from pathlib import Path
 
+import jax
 import matplotlib.pyplot as plt
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "examples").glob("*.ipynb"))
 NAMES = ["comparing_families", "first_steps", "own_family", "own_images"]
-SHORT = {"first_steps": "num_steps = 6", "own_images": "num_steps = 6"}
+SHORT = {
+    "comparing_families": """
+steps = {"digits/bayes": 2, "digits/gmm": 2, "digits/vae": 6, "digits/gan": 6}
+classifier_steps, num_samples = 20, 100
+""",
+    "first_steps": "num_steps = 6",
+    "own_family": "num_steps = 6",
+    "own_images": "num_steps = 6",
+}
 notebooks = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -42,7 +51,8 @@ def test_what_it_points_to_is_there(path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", [p for p in NOTEBOOKS if p.stem in SHORT], ids=lambda p: p.stem)
+@notebooks
+@jax.numpy_rank_promotion("allow")  # as for whoever opens one; own_family calls a function of jax.scipy
 def test_it_runs_shortened(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "__main__"}
