@@ -52,7 +52,7 @@ def test_what_it_points_to_is_there(path):
 
 @pytest.mark.slow
 @notebooks
-@jax.numpy_rank_promotion("allow")  # as for whoever opens one; own_family calls a function of jax.scipy
+@jax.numpy_rank_promotion("allow")  # as for readers; own_family calls a function of jax.scipy
 def test_it_runs_shortened(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "__main__"}
