@@ -45,7 +45,8 @@ class SequenceData(AnyData):
     def source(self) -> Source:
         """The file, or else synthetic storms."""
         if self.path is None:
-            return SyntheticStorms(context=self.context, targets=self.targets)
+            # Smooth, as they were when the first runs of this config were made.
+            return SyntheticStorms(context=self.context, targets=self.targets, kind="smooth")
         return Sequences(
             self.path,
             context=self.context,
