@@ -8,6 +8,12 @@ from gm_jax.data.images.config import ImageData
 from gm_jax.data.images.folder import ImageFolder
 from gm_jax.data.points.config import PointData
 from gm_jax.data.points.source import Points
+from gm_jax.data.sequence_augmentations import (
+    SequenceFlip,
+    SequenceQuarterTurn,
+    SequenceRotation,
+    TimeReversal,
+)
 from gm_jax.data.sequences.arrays import Sequences
 from gm_jax.data.sequences.config import SequenceData
 from gm_jax.data.sequences.moving_mnist import MovingMnist
@@ -37,6 +43,7 @@ from gm_jax.data.transforms import (
     RandomTransform,
     Resize,
     ResizeQuantize,
+    SequenceTransform,
     Transform,
     apply_random,
 )
@@ -78,6 +85,10 @@ __all__ = [
     "ResizeQuantize",
     "Ring",
     "SequenceData",
+    "SequenceFlip",
+    "SequenceQuarterTurn",
+    "SequenceRotation",
+    "SequenceTransform",
     "Sequences",
     "Sevir",
     "Source",
@@ -86,6 +97,7 @@ __all__ = [
     "Storms",
     "SyntheticStorms",
     "Tfds",
+    "TimeReversal",
     "Transform",
     "apply_random",
     "data_dirs",
