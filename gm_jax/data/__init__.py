@@ -20,6 +20,7 @@ from gm_jax.data.sequences.moving_mnist import MovingMnist
 from gm_jax.data.sequences.sevir import Sevir
 from gm_jax.data.sequences.sevir_writer import write_synthetic_sevir
 from gm_jax.data.sequences.storm_frames import Cut, StormFrames, read_storms
+from gm_jax.data.sequences.storm_writer import write_storms
 from gm_jax.data.sequences.storms import Storms
 from gm_jax.data.sequences.synthetic_storms import SyntheticStorms
 from gm_jax.data.sets.binarized_mnist import BinarizedMnist
@@ -104,5 +105,6 @@ __all__ = [
     "gather",
     "list_prepared",
     "read_storms",
+    "write_storms",
     "write_synthetic_sevir",
 ]

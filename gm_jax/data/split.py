@@ -22,7 +22,6 @@ NumpyBatch = dict[str, np.ndarray]
 # are large themselves.
 _CHUNK = 1024
 _CHUNK_BYTES = 2**28
-_WORTH_KEEPING = 4096  # examples: a second or more of decoding
 
 
 def gather(arrays: Mapping[str, jax.Array], indices: jax.Array) -> dict[str, jax.Array]:
@@ -205,7 +204,7 @@ class Split:
         fingerprint = self._examples.fingerprint
         # A transform from elsewhere may be edited without its repr changing.
         ours = all(public_name(type(t)) for t in self._fixed)
-        if fingerprint is None or not ours or self.num_examples < _WORTH_KEEPING:
+        if fingerprint is None or not ours or self.num_examples < self._examples.worth_keeping:
             return read()
         return decoded((fingerprint, self.num_examples, self._source_spec, self._fixed), read)
 

@@ -6,16 +6,22 @@ import pytest
 from scipy.integrate import solve_ivp
 from scipy.ndimage import map_coordinates
 
-from gm_jax.data import SyntheticStorms
+from gm_jax.data import Data, Digits, Storms, SyntheticStorms, read_storms, write_storms
 from gm_jax.data.sequences import cloud_texture
 from gm_jax.data.sequences.cloud_flow import angular_velocity, carried_back, stretch
-from gm_jax.data.sequences.cloud_storms import CloudStorms, draw_cloud_storms, render_clouds
+from gm_jax.data.sequences.cloud_storms import LAW, CloudStorms, draw_cloud_storms, render_clouds
 from gm_jax.data.sequences.cloud_texture import mixed, texture, visible
 from gm_jax.data.sequences.sensor_noise import sensor_noise
-from gm_jax.errors import ConfigError
+from gm_jax.errors import ConfigError, UserError
 
 PLAIN = SyntheticStorms(size=24, num_train=12, num_validation=3, num_test=6, noise=0, missing=0)
 SEEN = dataclasses.replace(PLAIN, noise=None, missing=None)
+
+LEVELS = [
+    [[84, 75, 109], [86, 69, 126]],
+    [[199, 187, 179], [194, 207, 162]],
+    [[236, 243, 99], [233, 243, 125]],
+]
 
 
 def storms(num: int, interval: float = 900, **fields) -> CloudStorms:
@@ -165,6 +171,12 @@ class TestPictures:
         assert ((last - carried) ** 2).mean() < 0.5 * persistence
         assert 0.002 < persistence < 0.05
 
+    def test_stay_those_that_models_were_trained_on(self):
+        """Where these change, cloud_storms.LAW goes up too."""
+        made = SyntheticStorms(size=16, num_train=3, noise=0).truth("train", np.arange(3), [0.0, 3600.0])
+        assert LAW == 1
+        np.testing.assert_allclose(made[:, :, 5::5, 8, 0], LEVELS, atol=1)
+
     def test_both_senses_are_as_frequent(self):
         assert abs((storms(2000).spin > 0).mean() - 0.5) < 0.04
 
@@ -183,6 +195,53 @@ class TestExamples:
         np.testing.assert_array_equal(frames(again), frames(loaded)[3:5])
         firsts = noise.reshape(-1, noise[0, 0].size)
         assert np.abs(np.corrcoef(firsts[:40]) - np.eye(40)).max() < 0.3  # each its own
+
+    def test_are_kept_once_rendered(self, no_data, monkeypatch):
+        monkeypatch.setattr("gm_jax.data.sequences.synthetic_storms._Kept.worth_keeping", 3)
+        data = Data(source=SEEN, train="train", valid=None, test="test")
+        first = data.open("train").arrays
+        calls = []
+        monkeypatch.setattr(
+            "gm_jax.data.sequences.synthetic_storms.render_clouds", lambda *args: calls.append(args)
+        )
+        np.testing.assert_array_equal(data.open("train").arrays["image"], first["image"])
+        assert not calls
+        prints = [
+            dataclasses.replace(SEEN, **other).open(split).fingerprint
+            for other, split in (
+                ({}, "train"),
+                ({"noise": 3.0}, "train"),
+                ({}, "test"),
+                ({}, "train[1:]"),
+            )
+        ]
+        assert len(set(prints)) == 4
+        assert dataclasses.replace(SEEN, kind="smooth").open("train").fingerprint is None
+
+    def test_written_as_a_folder_they_are_read_back(self, tmp_path):
+        source = dataclasses.replace(SEEN, num_test=3)
+        folder = tmp_path / "storms"
+        write_storms(source, "test", 3, folder)
+        assert len(list(folder.iterdir())) == 2 * 3 * 7
+        loaded = source.open("test").load_all()
+        for k, storm in enumerate(read_storms(folder)):
+            assert storm.id == f"storm0000{k}"
+            np.testing.assert_array_equal(storm.times, stamps(loaded)[k] - stamps(loaded)[k, 0])
+            difference = storm.frames.astype(int) - frames(loaded)[k]
+            assert np.abs(difference).max() < 20
+            assert np.sqrt((difference**2).mean()) < 3
+        windows = Storms(folder, context=4, targets=3).open("all").load_all()
+        np.testing.assert_array_equal(windows["time"], loaded["time"])
+        np.testing.assert_array_equal(windows["context_time"], loaded["context_time"])
+
+    def test_what_cannot_be_written(self, tmp_path):
+        (tmp_path / "file").touch()
+        with pytest.raises(UserError, match="has files in it already"):
+            write_storms(SEEN, "test", 1, tmp_path)
+        with pytest.raises(UserError, match="test has 6 examples, and 7 are asked for"):
+            write_storms(SEEN, "test", 7, tmp_path / "storms")
+        with pytest.raises(UserError, match="Digits gives no sequences of frames"):
+            write_storms(Digits(), "test", 1, tmp_path / "storms")
 
     def test_noise_has_lines(self):
         grey = np.full((3, 64, 64, 1), 128, np.uint8)

@@ -25,6 +25,9 @@ import numpy as np
 from gm_jax.data.sequences.cloud_flow import angular_velocity, carried_back, stretch
 from gm_jax.data.sequences.cloud_texture import LOWEST, NUM_OCTAVES, mixed, texture, visible
 
+LAW = 1
+"""Goes up when a storm looks otherwise than before: pictures that were kept are made anew."""
+
 _AT_ONCE = 2**15  # pixels rendered at a time: what is half done stays in the processor's cache
 _TOWERS = 4
 _BENDS = 3
@@ -70,7 +73,7 @@ class CloudStorms:
       low_clouds: brightness of those below the storm.
       land: brightness of land; 0: there is none.
       slope: of the light over the picture, to the right and downwards, [S, 2].
-      top: level of the thickest cloud.
+      top: level of the thickest cloud; thin ones have 0.7 of it.
       gamma: of the camera.
       contrast: of the camera, in (0, 1].
       black: level of black.
@@ -175,7 +178,7 @@ def draw_cloud_storms(
         birth=uniform("birth", 0, 1),
         smoothness=uniform("smoothness", 0.55, 0.95),
         roughness=uniform("roughness", 0.3, 0.75),
-        cover=uniform("cover", -0.4, 0.5),
+        cover=uniform("cover", -0.35, 0.65),
         thickness=uniform("thickness", 0.5, 1.4),
         radius=radius,
         sharpness=uniform("sharpness", 1.5, 4.0),
@@ -199,7 +202,7 @@ def draw_cloud_storms(
         low_clouds=uniform("low_clouds", 0.0, 0.3),
         land=np.where(happens("has_land", 0.25), uniform("land", 0.08, 0.25), np.float32(0)),
         slope=uniform("slope", -0.06, 0.06, 2),
-        top=uniform("top", 0.82, 1.0),
+        top=uniform("top", 0.9, 1.1),
         gamma=log_uniform("gamma", 0.75, 1.33),
         contrast=uniform("contrast", 0.8, 1.0),
         black=uniform("black", 0.0, 1.0),
@@ -244,7 +247,11 @@ def _levels(
     ground = _ground(storms, across, down, size)  # [S, 1, H, W]
     thick = _thickness(storms, times, across, down, size)
     cover = 1 / (1 + np.exp(-3.2 * (thick - np.float32(0.45))))
-    light = ground + (_wide(storms.top) - ground) * cover
+    # Thicker clouds are colder at their top, and brighter.
+    top = _wide(storms.top) * (
+        np.float32(0.7) + np.float32(0.3) / (1 + np.exp(2 * (np.float32(1.2) - thick)))
+    )
+    light = ground + (top - ground) * cover
     light += across * _wide(storms.slope[:, 0]) + down[:, None] * _wide(storms.slope[:, 1])
     light = np.clip(light, 0, 1) ** _wide(storms.gamma)
     contrast = _wide(storms.contrast)

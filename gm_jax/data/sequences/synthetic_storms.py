@@ -2,13 +2,14 @@
 
 import dataclasses
 import functools
+import hashlib
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from gm_jax.data.sequences.checks import forecast_example, forecast_spec
-from gm_jax.data.sequences.cloud_storms import CloudStorms, draw_cloud_storms, render_clouds
+from gm_jax.data.sequences.cloud_storms import LAW, CloudStorms, draw_cloud_storms, render_clouds
 from gm_jax.data.sequences.sensor_noise import sensor_noise
 from gm_jax.data.sequences.vortex import Vortices, draw_vortices, render
 from gm_jax.data.source import Example, Examples, Source
@@ -85,7 +86,8 @@ class SyntheticStorms(Source):
         return forecast_spec((self.size, self.size, 1), self.context, self.targets)
 
     def open(self, split: str) -> Examples:
-        return _Rendered(self, self._find(split))
+        seen = self._find(split)
+        return _Rendered(self, seen) if self.kind == "smooth" else _Kept(self, seen)
 
     def truth(self, split: str, index: int | np.ndarray, times: np.ndarray) -> np.ndarray:
         """What an example looks like at any times.
@@ -210,3 +212,16 @@ class _Rendered(Examples):
         numbers = [f"{storm}/{first + k}" for k in range(len(frames))]
         draws = [numpy_generator(self._source.seed, split, "sensor", n) for n in numbers]
         return sensor_noise(frames, self._noise, draws)
+
+
+class _Kept(_Rendered):
+    """Those whose rendering takes so long that it is done once."""
+
+    worth_keeping = 256
+
+    @functools.cached_property
+    def fingerprint(self) -> str:  # type: ignore[override]
+        """A hash of all that they are made from."""
+        seen = self._seen
+        parts = (LAW, self._source, seen.names, seen.origins.tolist(), seen.times.tolist())
+        return hashlib.sha1(repr(parts).encode()).hexdigest()
