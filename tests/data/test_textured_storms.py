@@ -173,7 +173,8 @@ class TestPictures:
 
     def test_stay_those_that_models_were_trained_on(self):
         """Where these change, cloud_storms.LAW goes up too."""
-        made = SyntheticStorms(size=16, num_train=3, noise=0).truth("train", np.arange(3), [0.0, 3600.0])
+        source = SyntheticStorms(size=16, num_train=3, noise=0)
+        made = source.truth("train", np.arange(3), [0.0, 3600.0])
         assert LAW == 1
         np.testing.assert_allclose(made[:, :, 5::5, 8, 0], LEVELS, atol=1)
 
