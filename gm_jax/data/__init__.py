@@ -8,12 +8,19 @@ from gm_jax.data.images.config import ImageData
 from gm_jax.data.images.folder import ImageFolder
 from gm_jax.data.points.config import PointData
 from gm_jax.data.points.source import Points
+from gm_jax.data.sequence_augmentations import (
+    SequenceFlip,
+    SequenceQuarterTurn,
+    SequenceRotation,
+    TimeReversal,
+)
 from gm_jax.data.sequences.arrays import Sequences
 from gm_jax.data.sequences.config import SequenceData
 from gm_jax.data.sequences.moving_mnist import MovingMnist
 from gm_jax.data.sequences.sevir import Sevir
 from gm_jax.data.sequences.sevir_writer import write_synthetic_sevir
 from gm_jax.data.sequences.storm_frames import Cut, StormFrames, read_storms
+from gm_jax.data.sequences.storm_writer import write_storms
 from gm_jax.data.sequences.storms import Storms
 from gm_jax.data.sequences.synthetic_storms import SyntheticStorms
 from gm_jax.data.sets.binarized_mnist import BinarizedMnist
@@ -37,6 +44,7 @@ from gm_jax.data.transforms import (
     RandomTransform,
     Resize,
     ResizeQuantize,
+    SequenceTransform,
     Transform,
     apply_random,
 )
@@ -78,6 +86,10 @@ __all__ = [
     "ResizeQuantize",
     "Ring",
     "SequenceData",
+    "SequenceFlip",
+    "SequenceQuarterTurn",
+    "SequenceRotation",
+    "SequenceTransform",
     "Sequences",
     "Sevir",
     "Source",
@@ -86,11 +98,13 @@ __all__ = [
     "Storms",
     "SyntheticStorms",
     "Tfds",
+    "TimeReversal",
     "Transform",
     "apply_random",
     "data_dirs",
     "gather",
     "list_prepared",
     "read_storms",
+    "write_storms",
     "write_synthetic_sevir",
 ]

@@ -10,7 +10,7 @@ from gm_jax.data.source import Source
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import Split, apply_spec, check_one_size
 from gm_jax.data.transform_text import TRANSFORMS
-from gm_jax.data.transforms import FixedTransform, RandomTransform, Transform
+from gm_jax.data.transforms import FixedTransform, RandomTransform, SequenceTransform, Transform
 from gm_jax.errors import ConfigError, UserError, check_not_negative, check_positive
 
 
@@ -64,7 +64,7 @@ class AnyData(Config, abc.ABC):
         where = f"{type(self).__name__}.{self._transforms_field}"
         random = None
         for transform in self.transforms:
-            if isinstance(transform, RandomTransform):
+            if isinstance(transform, RandomTransform | SequenceTransform):
                 random = random or transform
             elif not isinstance(transform, FixedTransform):
                 raise ConfigError(f"{where} has {transform!r}, which is no transform")

@@ -28,6 +28,9 @@ class Examples(abc.ABC):
     fingerprint: str | None = None
     """Changes when the examples do; None where reading them is so quick that none is needed."""
 
+    worth_keeping: int = 4096
+    """From so many on they are kept as arrays, if there is a fingerprint: reading takes seconds."""
+
     @abc.abstractmethod
     def __len__(self) -> int: ...
 

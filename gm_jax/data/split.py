@@ -11,7 +11,7 @@ import numpy as np
 from gm_jax.data.source import Example, Examples
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.store.decoded import decoded
-from gm_jax.data.transforms import FixedTransform, Transform, apply_random
+from gm_jax.data.transforms import FixedTransform, SequenceTransform, Transform, apply_random
 from gm_jax.errors import ConfigError, UserError
 from gm_jax.public_names import public_name
 from gm_jax.rng import rngs_from_seed
@@ -22,7 +22,6 @@ NumpyBatch = dict[str, np.ndarray]
 # are large themselves.
 _CHUNK = 1024
 _CHUNK_BYTES = 2**28
-_WORTH_KEEPING = 4096  # examples: a second or more of decoding
 
 
 def gather(arrays: Mapping[str, jax.Array], indices: jax.Array) -> dict[str, jax.Array]:
@@ -205,7 +204,7 @@ class Split:
         fingerprint = self._examples.fingerprint
         # A transform from elsewhere may be edited without its repr changing.
         ours = all(public_name(type(t)) for t in self._fixed)
-        if fingerprint is None or not ours or self.num_examples < _WORTH_KEEPING:
+        if fingerprint is None or not ours or self.num_examples < self._examples.worth_keeping:
             return read()
         return decoded((fingerprint, self.num_examples, self._source_spec, self._fixed), read)
 
@@ -311,11 +310,17 @@ class Split:
 def apply_spec(transforms: Sequence[Transform], spec: DataSpec) -> DataSpec:
     """What images like `spec` are like after all `transforms`; raises ConfigError as they do."""
     name = type(transforms[0]).__name__ if transforms else ""
-    if transforms and (spec.is_sequence or spec.extras):
-        raise ConfigError(
-            f"{name} is for single images, and these data are sequences or have several arrays: "
-            "leave it out, and give the source its own size"
-        )
+    for transform in transforms:
+        title, moves = type(transform).__name__, isinstance(transform, SequenceTransform)
+        if moves and not spec.is_sequence:
+            raise ConfigError(
+                f"{title} is for sequences of frames, and these data are none: leave it out"
+            )
+        if not moves and (spec.is_sequence or spec.extras):
+            raise ConfigError(
+                f"{title} is for single images, and these data are sequences or have several "
+                "arrays: leave it out, and give the source its own size"
+            )
     if transforms and spec.continuous:
         raise ConfigError(f"{name} is for images, and these data are points: leave it out")
     for transform in transforms:

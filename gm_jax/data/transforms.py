@@ -22,7 +22,10 @@ from gm_jax.rng import Rngs
 
 @dataclasses.dataclass(frozen=True)
 class Transform(Config):
-    """Something done to images. Derive from `FixedTransform` or `RandomTransform`."""
+    """Something done to images.
+
+    Derive from `FixedTransform` or `RandomTransform`, or for sequences from `SequenceTransform`.
+    """
 
     def spec(self, spec: DataSpec) -> DataSpec:
         """What the images are like afterwards, if they were like `spec` before.
@@ -53,6 +56,24 @@ class RandomTransform(Transform):
     @abc.abstractmethod
     def __call__(self, key: jax.Array, image: jax.Array) -> jax.Array:
         """One image, uint8 [H, W, C], to another."""
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True)
+class SequenceTransform(Transform):
+    """Draws anew for every sequence in every step of training; left out in evaluation."""
+
+    @abc.abstractmethod
+    def __call__(
+        self, key: jax.Array, frames: jax.Array, times: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """One sequence to another, of the same shape.
+
+        Args:
+          key: for what it draws.
+          frames: uint8 [N + M, H, W, C], the known and then the wanted ones.
+          times: increasing seconds [N + M]; those that are returned may have any origin.
+        """
         raise NotImplementedError
 
 
@@ -323,12 +344,15 @@ def apply_random(
     Args:
       transforms: fixed ones are passed over, they have been applied already.
       rngs: streams of this step, such as `rngs.at("train", step)`.
-      batch: "image" uint8 [B, H, W, C] and "index" int32 [B]; anything else is handed through.
+      batch: "image" uint8 [B, H, W, C] and "index" int32 [B]; anything else is handed through. Of
+        sequences also "context", "context_time" and "time", as `forecast_spec` describes them.
       train: whether to apply those for training only.
 
     Returns:
-      The batch with its "image" transformed.
+      The batch with its "image" transformed; of sequences, with all frames and times.
     """
+    if train:
+        batch = _apply_to_sequences(transforms, rngs, batch)
     image = batch["image"]
     random = [t for t in transforms if isinstance(t, RandomTransform)]
     for position, transform in enumerate(random):
@@ -337,3 +361,27 @@ def apply_random(
             keys = jax.vmap(jax.random.fold_in, (None, 0))(key, batch["index"])  # [B]
             image = jax.vmap(transform)(keys, image)
     return {**batch, "image": image}
+
+
+def _apply_to_sequences(
+    transforms: Sequence[Transform], rngs: Rngs, batch: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """As `apply_random`, for those of sequences."""
+    drawn = [t for t in transforms if isinstance(t, SequenceTransform)]
+    if not drawn:
+        return batch
+    known = batch["context"].shape[1]
+    frames = jnp.concatenate([batch["context"], batch["image"]], 1)  # [B, N + M, H, W, C]
+    times = jnp.concatenate([batch["context_time"], batch["time"]], 1)  # [B, N + M]
+    for position, transform in enumerate(drawn):
+        key = rngs(f"transform/{position}/{type(transform).__name__}")
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(key, batch["index"])  # [B]
+        frames, times = jax.vmap(transform)(keys, frames, times)
+    times = times - times[:, known - 1 : known]
+    return {
+        **batch,
+        "context": frames[:, :known],
+        "image": frames[:, known:],
+        "context_time": times[:, :known],
+        "time": times[:, known:],
+    }

@@ -79,7 +79,9 @@ def test_batches(tmp_path):
     ).open("train")
     np.testing.assert_array_equal(next(streamed.stream(0, 1))["image"], batch["image"])
     assert from_plain(to_plain(data)) == data
-    assert SequenceData(context=5, targets=2).source == SyntheticStorms(context=5, targets=2)
+    assert SequenceData(context=5, targets=2).source == SyntheticStorms(
+        context=5, targets=2, kind="smooth"
+    )
 
 
 @pytest.mark.parametrize(

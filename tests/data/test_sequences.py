@@ -137,7 +137,7 @@ def test_labels_and_extras_together():
 
 
 def test_large_splits_are_kept_with_their_extras(no_data, monkeypatch):
-    monkeypatch.setattr("gm_jax.data.split._WORTH_KEEPING", 4)
+    monkeypatch.setattr(Examples, "worth_keeping", 4)
     arrays = arrays_of(6)
     source = examples(arrays)
     source.fingerprint = "sequences"

@@ -2,11 +2,13 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Annotated, ClassVar
 
 from gm_jax.data.config import AnyData
 from gm_jax.data.sequences.arrays import Sequences, check_sequence_fields
 from gm_jax.data.sequences.synthetic_storms import SyntheticStorms
 from gm_jax.data.source import Source
+from gm_jax.data.transform_text import TRANSFORMS
 from gm_jax.data.transforms import Transform
 
 
@@ -37,6 +39,12 @@ class SequenceData(AnyData):
     split_seed: int = 0
     """Of the splits; the experiment's seed changes the order of the examples only."""
 
+    augment: Annotated[tuple[Transform, ...], TRANSFORMS] = ()
+    """Done to whole sequences in training. On the command line, for example: sequence_flip
+    sequence_quarter_turn time_reversal."""
+
+    _transforms_field: ClassVar[str] = "augment"
+
     def __post_init__(self) -> None:
         check_sequence_fields(self)
         super().__post_init__()
@@ -45,7 +53,8 @@ class SequenceData(AnyData):
     def source(self) -> Source:
         """The file, or else synthetic storms."""
         if self.path is None:
-            return SyntheticStorms(context=self.context, targets=self.targets)
+            # Smooth, as they were when the first runs of this config were made.
+            return SyntheticStorms(context=self.context, targets=self.targets, kind="smooth")
         return Sequences(
             self.path,
             context=self.context,
@@ -58,5 +67,4 @@ class SequenceData(AnyData):
 
     @property
     def transforms(self) -> tuple[Transform, ...]:
-        """None: transforms are for single images."""
-        return ()
+        return self.augment
