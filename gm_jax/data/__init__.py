@@ -11,8 +11,11 @@ from gm_jax.data.points.source import Points
 from gm_jax.data.sequences.arrays import Sequences
 from gm_jax.data.sequences.config import SequenceData
 from gm_jax.data.sequences.moving_mnist import MovingMnist
+from gm_jax.data.sequences.moving_mnist_config import MovingMnistData
 from gm_jax.data.sequences.sevir import Sevir
+from gm_jax.data.sequences.sevir_config import SevirData
 from gm_jax.data.sequences.sevir_writer import write_synthetic_sevir
+from gm_jax.data.sequences.storm_config import StormData
 from gm_jax.data.sequences.storm_frames import Cut, StormFrames, read_storms
 from gm_jax.data.sequences.storms import Storms
 from gm_jax.data.sequences.synthetic_storms import SyntheticStorms
@@ -67,6 +70,7 @@ __all__ = [
     "ImageData",
     "ImageFolder",
     "MovingMnist",
+    "MovingMnistData",
     "PointData",
     "Points",
     "Prepared",
@@ -80,8 +84,10 @@ __all__ = [
     "SequenceData",
     "Sequences",
     "Sevir",
+    "SevirData",
     "Source",
     "Split",
+    "StormData",
     "StormFrames",
     "Storms",
     "SyntheticStorms",

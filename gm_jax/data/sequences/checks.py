@@ -80,6 +80,28 @@ def extra_shape(spec: DataSpec, name: str) -> tuple[int, ...]:
     raise ConfigError(f"these data have no {name!r}: a forecast needs the frames that are known")
 
 
+def check_said_once(config: Any, nested: str, *fields: str) -> None:
+    """Looks whether a config inside another says what the outer one says for it.
+
+    Args:
+      config: the outer one; its fields count.
+      nested: name of the inner one.
+      fields: that both have.
+
+    Raises:
+      ConfigError: a field of the inner one was changed, and not to what the outer one says.
+    """
+    inner = getattr(config, nested)
+    usual = type(inner)()
+    for field in fields:
+        given = getattr(inner, field)
+        if given not in (getattr(usual, field), getattr(config, field)):
+            where = type(config).__name__
+            raise ConfigError(
+                f"{where}.{nested}.{field} {given} would not count: give {where}.{field}"
+            )
+
+
 def check_times(times: np.ndarray) -> None:
     """Looks whether times can be forecast.
 

@@ -37,6 +37,8 @@ vis is stored in 1e-4 of reflectance, so that the levels reach from 0 to 1; the 
 VIL_THRESHOLDS = (16, 74, 133, 160, 181, 219)
 """Levels of vil from which on forecasts are counted (Veillette et al. 2020)."""
 
+type SevirTask = Literal["translate", "forecast"]
+
 _TYPES = {"translate": ("vil", "vis", "ir069", "ir107"), "forecast": ("vil",)}
 
 
@@ -56,7 +58,7 @@ class Sevir(Source):
 
     path: pathlib.Path | str
     """Of the folder that holds the .h5 files: from the working folder, or else a data folder."""
-    task: Literal["translate", "forecast"] = "translate"
+    task: SevirTask = "translate"
     """translate: vis, ir069 and ir107 into vil; forecast: vil into later vil."""
     size: int | None = None
     """S, height and width of vil, a whole fraction of its own 384 (None); means are taken."""
