@@ -96,6 +96,10 @@ class DataSpec(Config):
     columns: Columns | None = None
     missing: int | None = None
 
+    def seen(self, levels: Any) -> Any:
+        """Where pixels of images were seen, bool of their shape; None where all were."""
+        return None if self.missing is None else levels != self.missing
+
     @property
     def conditions(self) -> tuple[Extra, ...]:
         """The extras that a model is told."""
