@@ -82,8 +82,11 @@ _SAMPLING_FIELDS = {
 # missing here makes every record of a recipe that has it one of another recipe.
 _AS_BEFORE: dict[str, dict[str, Any]] = {
     "gm_jax:Optimizer": {"ema_warmup": False},
-    "gm_jax.data:DataSpec": {"columns": None},
+    "gm_jax.data:DataSpec": {"columns": None, "missing": None},
+    "gm_jax.data:Extra": {"condition": False, "num_values": None},
+    "gm_jax.data:MovingMnist": {"test_file": None},
     "gm_jax.data:SequenceData": {"augment": []},
+    "gm_jax.data:Storms": {"split": "storm", "gap": None, "conditions": ()},
     "gm_jax.data:SyntheticStorms": {"kind": "smooth", "noise": None, "missing": None},
     "gm_jax:Training": {"samples_for_metrics": 0, "metrics_classifier": None},
     "gm_jax.models:Bayes": {"shrink_to": "data"},

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gm_jax.data.arrays.keeping import with_arrays
-from gm_jax.data.sequences.checks import check_forecast
+from gm_jax.data.sequences.checks import check_forecast, known_names
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import Split
 from gm_jax.data.transforms import apply_random
@@ -30,6 +30,7 @@ from gm_jax.evaluation.forecasts import LeadTimes, evaluate_lead_times
 from gm_jax.evaluation.named_features import FeaturesName, named_features
 from gm_jax.evaluation.quality import SampleQuality, check_num, sample_quality
 from gm_jax.evaluation.samples import check_reader, evaluate_samples
+from gm_jax.evaluation.translations import translated_events
 from gm_jax.experiment import Experiment
 from gm_jax.experiment_code import Code, read_code
 from gm_jax.experiment_file import resolve
@@ -300,7 +301,8 @@ class Run:
 
         Args:
           context: "context" uint8 levels [B, N, H, W, C] and "context_time" [B, N], seconds that
-            end in 0; further entries, as a batch has them, have no part.
+            end in 0; and what the data have as conditions ("ocean" [B], "wind_speed" [B, N]).
+            Further entries, as a batch has them, have no part.
           times: seconds after the last known frame, increasing, [M'] or [B, M'].
 
         Returns:
@@ -310,7 +312,8 @@ class Run:
           UserError: what the family cannot do, or what does not fit (`check_forecast`).
         """
         method = self._method("forecast")
-        known = {name: np.asarray(context[name]) for name in ("context", "context_time")}
+        names = (name for name in known_names(self.spec) if name in context)
+        known = {name: np.asarray(context[name]) for name in names}
         known["context_time"] = known["context_time"].astype(np.float32)
         wanted = np.asarray(times, np.float32)
         wanted = np.broadcast_to(wanted, (len(known["context"]), wanted.shape[-1]))
@@ -424,6 +427,8 @@ class Run:
     ) -> dict[str, Figure]:
         """Figures over a split ("train", "valid", "test" or a split expression).
 
+        Of translations also the critical success index, where the data have thresholds.
+
         Args:
           split: which examples.
           num_samples: effort of the estimate of log p(x); None: the experiment's; 0: none.
@@ -432,6 +437,8 @@ class Run:
         data = self._open(split)
         evaluator = make_evaluator(self.experiment, self._mesh)
         figures = evaluator.figures(self.state, data)
+        if can(self.model, self.spec, "translate"):
+            figures |= translated_events(self.model, self.state, data, evaluator.batch_size)
         if num_samples is None:
             num_samples = self.experiment.evaluation.num_samples
         if not num_samples:

@@ -1,8 +1,10 @@
 """`gm-jax forecast`, and figures by lead time."""
 
+import dataclasses
 import json
 import math
 
+import h5py
 import jax
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from gm_jax import cli
 from gm_jax.cli import asked
 from gm_jax.cli.forecast import times_in_a_name, write_forecast
 from gm_jax.cli.questions import Question, parse_times, question_of_folder, questions_of_split
-from gm_jax.data import Data, Sevir, Storms, SyntheticStorms
+from gm_jax.data import Data, Extra, Sevir, SevirData, StormData, Storms, SyntheticStorms
 from gm_jax.data.sequences.sevir_writer import write_synthetic_sevir
 from gm_jax.errors import UserError
 from gm_jax.evaluation.figure import Figure
@@ -40,14 +42,17 @@ def run(tmp_path_factory):
     return Run(folder, Experiment(data=data, model=model), state, DataMesh(1))
 
 
-def write_storm(folder, storm, times, size=14):
+def write_storm(folder, storm, times, size=(14, 14), wind=None):
     """Grey frames of one storm; a frame's level is a tenth of its time."""
     folder.mkdir(parents=True, exist_ok=True)
     for i, time in enumerate(times):
         name = folder / f"{storm}_{i:03d}"
-        Image.fromarray(np.full((size, size), time / 10, np.uint8)).save(f"{name}.jpg", quality=95)
+        Image.fromarray(np.full(size, time / 10, np.uint8)).save(f"{name}.jpg", quality=95)
         features = {"storm_id": storm, "relative_time": str(time), "ocean": "1"}
         (folder / f"{storm}_{i:03d}_features.json").write_text(json.dumps(features))
+        if wind is not None:
+            label = json.dumps({"wind_speed": wind})
+            (folder / f"{storm}_{i:03d}_label.json").write_text(label)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +130,7 @@ def test_rain_is_counted_at_thresholds(tmp_path):
             both, either = (forecast & came).sum(), (forecast | came).sum()
             np.testing.assert_allclose(figure.value, both / either if either else np.nan)
             assert (figure.n, figure.kind) == (6, "estimate")
+    assert (batch["image"] != 255).all()
     assert 0 < result.figures["persistence"]["csi_16"][0].value < 1
     assert 0 < result.figures["persistence"]["csi_16"][0].stderr < 0.2
     assert len(result.table()) == 10 * (1 + 3)
@@ -170,7 +176,7 @@ def test_a_folder_of_frames(run, tmp_path):
 def test_frames_of_a_folder_are_cut_as_the_runs_own(run, tmp_path):
     """A run of storms keeps their middle; only the storm that is asked for is read."""
     folder = tmp_path / "s"
-    write_storm(folder, "ana", [0, 600, 1000, 1500, 2100], size=14)
+    write_storm(folder, "ana", [0, 600, 1000, 1500, 2100])
     for path in folder.glob("*.jpg"):  # a bright border, which is to be left out
         with Image.open(path) as file:
             pixels = np.asarray(file).copy()
@@ -189,6 +195,103 @@ def test_frames_of_a_folder_are_cut_as_the_runs_own(run, tmp_path):
     (example,) = Storms(folder, context=3, targets=2, size=12, crop=14, short="skip").open("all")
     np.testing.assert_array_equal(asked.context, example["context"])
     np.testing.assert_array_equal(asked.came, example["image"])
+
+
+def test_frames_that_are_no_squares(run, tmp_path):
+    """Of a run of other data: the middle of a folder's frames in the proportions of its own."""
+    folder = tmp_path / "s"
+    write_storm(folder, "ana", [0, 600, 1000, 1500, 2100], size=(16, 20))
+    spec = dataclasses.replace(
+        run.spec, extras=(Extra("context", (3, 12, 30, 1), "uint8"), *run.spec.extras[1:])
+    )
+    wide = Run(run.folder, run.experiment, dataclasses.replace(run.state, spec=spec), DataMesh(1))
+    asked = question_of_folder(wide, None, folder, None, 1000)
+    assert asked.context.shape == (3, 12, 30, 1)
+    assert asked.came.shape == (2, 12, 30, 1)
+    np.testing.assert_allclose(asked.context.mean((1, 2, 3)), [0, 60, 100], atol=1)
+    with Image.open(folder / "ana_002.jpg") as file:  # 8 of 16 rows are as wide as 20 columns
+        expected = file.crop((0, 4, 20, 12)).resize((30, 12), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(asked.context[2, ..., 0], np.asarray(expected))
+
+
+def test_conditions_of_a_folder_reach_the_model(tmp_path):
+    """Ocean and wind change what a model that learned from them says; without them it refuses."""
+    folder = tmp_path / "s"
+    write_storm(folder, "ana", [0, 600, 1000, 1500, 2100], wind=40)
+    data = StormData(
+        folder,
+        12,
+        context=3,
+        targets=2,
+        gap=0,
+        valid=None,
+        valid_fraction=0,
+        test_fraction=0,
+        train="train",
+        test="train",
+        conditions=("ocean", "wind_speed"),
+        batch_size=1,
+    )
+    for model in (
+        ConvLSTM(widths=(4, 4), hidden=(4,), embedding_dim=4, loss=ForecastLoss(l1=1.0)),
+        UNetAttention(width=4, depth=1, attention_levels=0, embedding_dim=4),
+    ):
+        state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), data.spec)
+        plain = jax.jit(model.init, static_argnums=1)(
+            rngs_from_seed(0), dataclasses.replace(data.spec, extras=data.spec.extras[:3])
+        )
+        told = [p for p, _ in jax.tree.leaves_with_path(state.params) if "Condition" in str(p)]
+        assert len(told) == 2
+        assert len(jax.tree.leaves(state.params)) == len(jax.tree.leaves(plain.params)) + 2
+        params = jax.tree.map(lambda v: v + 0.3, state.params)  # as if something had been learned
+        state = dataclasses.replace(state, params=params)
+        own = Run(tmp_path, Experiment(data=data, model=model), state, DataMesh(1))
+        asked = question_of_folder(own, None, folder, None, 1000)
+        assert asked.conditions["ocean"] == 1
+        np.testing.assert_array_equal(asked.conditions["wind_speed"], [40, 40, 40])
+        batch = own.batch(1, "train")
+        drawn = own.forecast(batch, batch["time"]).astype(int)
+        for other in ({"ocean": np.array([2])}, {"wind_speed": np.full((1, 3), 90.0)}):
+            changed = own.forecast({**batch, **other}, batch["time"]).astype(int)
+            assert np.abs(changed - drawn).max() > 0
+        del batch["ocean"]
+        with pytest.raises(
+            UserError, match=r"is told ocean beside the frames, \[1\], which is not"
+        ):
+            own.forecast(batch, batch["time"])
+    for path in folder.glob("*_label.json"):
+        path.unlink()
+    with pytest.raises(UserError, match="is told wind_speed, and storm ana in .* has none"):
+        question_of_folder(own, None, folder, None, 1000)
+
+
+def test_translations_are_counted_at_thresholds(tmp_path):
+    """Against a loop over thresholds, without what the radar did not measure."""
+    write_synthetic_sevir(tmp_path / "sevir", num_events=6, size=16, num_frames=2)
+    (vil,) = tmp_path.glob("sevir/vil/*/*.h5")
+    with h5py.File(vil, "r+") as file:
+        values = file["vil"][:]
+        values[:, :5] = 255
+        file["vil"][:] = values
+    data = SevirData(tmp_path / "sevir", train="all", valid=None, test="all", batch_size=4)
+    model = UNetAttention(
+        width=4, depth=1, attention_levels=0, embedding_dim=4, loss=ForecastLoss(ssim=0, l1=1.0)
+    )
+    state = jax.jit(model.init, static_argnums=1)(rngs_from_seed(0), data.spec)
+    rain = Run(tmp_path, Experiment(data=data, model=model), state, DataMesh(1))
+    figures, batch = rain.evaluate("all"), rain.batch(6, "all")
+    made, came = rain.translate(batch)[:, 5:], batch["image"][:, 5:]
+    assert (batch["image"][:, :5] == 255).all()
+    for threshold in (16, 74, 133, 160, 181, 219):
+        both = (made >= threshold) & (came >= threshold)
+        either = (made >= threshold) | (came >= threshold)
+        figure = figures[f"csi_{threshold}"]
+        np.testing.assert_allclose(
+            figure.value, both.sum() / either.sum() if either.any() else np.nan
+        )
+        assert (figure.n, figure.kind) == (6, "estimate")
+    error = (made.astype(float) - came) / 255
+    np.testing.assert_allclose(figures["mae"].value, np.abs(error).mean(), atol=0.003)  # rounded
 
 
 def test_a_storm_of_one_frame_is_left_out(tmp_path):

@@ -8,7 +8,7 @@ Paper: Shi et al. 2015, arXiv:1506.04214; the data: Srivastava et al. 2015, arXi
 Command: gm-jax train moving_mnist/convlstm
 """
 
-from gm_jax.data import Data, MovingMnist
+from gm_jax.data import MovingMnistData
 from gm_jax.experiment import Evaluation, Experiment, Training
 from gm_jax.functional.forecast_losses import ForecastLoss
 from gm_jax.models.convlstm import ConvLSTM
@@ -18,9 +18,7 @@ from gm_jax.optimizer import Optimizer
 def paper() -> Experiment:
     """Three layers of 128, 64 and 64 channels, and 200 epochs of 10,000 sequences."""
     return Experiment(
-        data=Data(
-            source=MovingMnist(), train="train", valid="validation", test="test", batch_size=32
-        ),
+        data=MovingMnistData(batch_size=32),
         model=ConvLSTM(
             hidden=(128, 64, 64),
             dropout=0.0,
@@ -41,7 +39,7 @@ def paper() -> Experiment:
             checkpoint_every=1000,
             sample_every=10_000,
         ),
-        evaluation=Evaluation(batch_size=50),
+        evaluation=Evaluation(batch_size=50, checkpoint="best"),
     )
 
 

@@ -32,5 +32,5 @@ def get_config() -> Experiment:
             ),
         ),
         training=Training(num_steps=1500, eval_every=250, checkpoint_every=250, sample_every=500),
-        evaluation=Evaluation(batch_size=100),
+        evaluation=Evaluation(batch_size=100, checkpoint="best"),
     )

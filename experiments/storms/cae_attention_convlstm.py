@@ -4,9 +4,10 @@ Half the ConvLSTM widths of the reference, so that it trains on one CPU core.
 
 Paper: Shi et al. 2015, arXiv:1506.04214; Zhang et al. 2019, arXiv:1805.08318
 Command: gm-jax train storms/cae_attention_convlstm
+Your own: gm-jax train storms/cae_attention_convlstm --data.path my_storms --data.size 64
 """
 
-from gm_jax.data import Data, SyntheticStorms
+from gm_jax.data import StormData
 from gm_jax.experiment import Evaluation, Experiment, Training
 from gm_jax.functional.forecast_losses import ForecastLoss
 from gm_jax.models.convlstm import ConvLSTM
@@ -15,9 +16,7 @@ from gm_jax.optimizer import Optimizer
 
 def get_config() -> Experiment:
     return Experiment(
-        data=Data(
-            source=SyntheticStorms(), train="train", valid="validation", test="test", batch_size=16
-        ),
+        data=StormData(batch_size=16),
         model=ConvLSTM(
             encoder="cae_attention",
             hidden=(64, 32),
@@ -32,7 +31,7 @@ def get_config() -> Experiment:
             ),
         ),
         training=Training(num_steps=1500, eval_every=250, checkpoint_every=250, sample_every=500),
-        evaluation=Evaluation(batch_size=100),
+        evaluation=Evaluation(batch_size=100, checkpoint="best"),
     )
 
 
@@ -47,6 +46,5 @@ def reference() -> Experiment:
             "model.initializer": "torch",
             "model.loss": ForecastLoss(ssim=1.0),
             "model.optimizer": Optimizer(learning_rate=1e-3),
-            "evaluation.checkpoint": "best",
         }
     )

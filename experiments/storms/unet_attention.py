@@ -4,9 +4,10 @@ A quarter of the width of the reference, and a level less, so that it trains on 
 
 Paper: Ronneberger et al. 2015, arXiv:1505.04597; Vaswani et al. 2017, arXiv:1706.03762
 Command: gm-jax train storms/unet_attention
+Your own: gm-jax train storms/unet_attention --data.path my_storms --data.size 64
 """
 
-from gm_jax.data import Data, SyntheticStorms
+from gm_jax.data import StormData
 from gm_jax.experiment import Evaluation, Experiment, Training
 from gm_jax.models.unet_attention import UNetAttention
 from gm_jax.optimizer import Optimizer
@@ -14,9 +15,7 @@ from gm_jax.optimizer import Optimizer
 
 def get_config() -> Experiment:
     return Experiment(
-        data=Data(
-            source=SyntheticStorms(), train="train", valid="validation", test="test", batch_size=16
-        ),
+        data=StormData(batch_size=16),
         model=UNetAttention(
             width=16,
             depth=3,
@@ -30,7 +29,7 @@ def get_config() -> Experiment:
             ),
         ),
         training=Training(num_steps=1500, eval_every=250, checkpoint_every=250, sample_every=500),
-        evaluation=Evaluation(batch_size=100),
+        evaluation=Evaluation(batch_size=100, checkpoint="best"),
     )
 
 
@@ -48,6 +47,5 @@ def reference() -> Experiment:
             "model.warp": False,
             "model.initializer": "torch",
             "model.optimizer": Optimizer(learning_rate=1e-3),
-            "evaluation.checkpoint": "best",
         }
     )

@@ -124,6 +124,7 @@ def write_forecast(run: "Run", asked: "Question", folder: Path) -> None:
 
     levels = run.spec.num_levels
     known = {"context": asked.context[None], "context_time": asked.context_time[None]}
+    known |= {name: value[None] for name, value in asked.conditions.items()}
     drawn = run.forecast(known, asked.times)[0]
     rows = [("forecast", drawn)]
     if asked.came is not None:

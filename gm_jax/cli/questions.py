@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ class Question(NamedTuple):
       context_time: seconds that end in 0, [N].
       times: wanted, seconds, [M].
       came: what came then, uint8 levels [M, H, W, C], where that is known.
+      conditions: what the model is told beside the frames, by name.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Question(NamedTuple):
     context_time: np.ndarray
     times: np.ndarray
     came: np.ndarray | None
+    conditions: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 def parse_times(text: str) -> np.ndarray:
@@ -73,6 +76,7 @@ def questions_of_split(run: Run, wanted: np.ndarray | None, split: str, num: int
             batch["context_time"][i],
             times[i],
             came[i],
+            {extra.name: batch[extra.name][i] for extra in run.spec.conditions},
         )
         for i in range(count)
     ]
@@ -120,24 +124,50 @@ def question_of_folder(
     nearest = np.abs(since[None] - wanted[:, None])  # [M, T]
     came = chosen.frames[nearest.argmin(1)] if (nearest.min(1) <= _SAME_TIME).all() else None
     name = f"{chosen.id}_{seconds_in_a_name(last, digits=6)}s"
-    return Question(name, chosen.frames[known][-num:], since[known][-num:], wanted, came)
+    conditions = conditions_of(run, found, np.flatnonzero(known)[-num:], folder)
+    frames, seconds = chosen.frames[known][-num:], since[known][-num:]
+    return Question(name, frames, seconds, wanted, came, conditions)
+
+
+def conditions_of(run: Run, storm: Storm, known: np.ndarray, folder: Path) -> dict[str, np.ndarray]:
+    """What a run is told of a storm beside its frames.
+
+    Args:
+      run: that forecasts.
+      storm: of the folder.
+      known: the numbers of the known frames, [N].
+      folder: that the storm lies in; for messages.
+
+    Raises:
+      UserError: the storm's json files do not say it.
+    """
+    ocean = storm.oceans[known[-1]]
+    said = {
+        "wind_speed": None if storm.winds is None else np.float32(storm.winds)[known],
+        "ocean": None if ocean is None else np.int32(ocean),
+    }
+    found = {}
+    for extra in run.spec.conditions:
+        value = said.get(extra.name)
+        if value is None:
+            raise UserError(
+                f"{run.folder} is told {extra.name}, and storm {storm.id} in {folder} has none in "
+                "its json files: add it there"
+            )
+        found[extra.name] = np.asarray(value)
+    return found
 
 
 def cut_of(run: Run) -> Cut:
     """What is made of a folder's frames for a run: what was made of those that it was trained on.
 
-    Raises:
-      UserError: those were no squares, and nothing says how they were made.
+    Where these came from elsewhere, the largest part in the middle that has their proportions.
     """
     source = run.experiment.data.source
     if isinstance(source, Storms):
         return source.cut
     _, height, width, channels = extra_shape(run.spec, "context")
-    if height != width:
-        raise UserError(
-            f"{run.folder} was trained on frames of {width}x{height}, which no square is"
-        )
-    return Cut(height, None, 3 if channels == 3 else 1)
+    return Cut((height, width), None, 3 if channels == 3 else 1)
 
 
 def choose_storm(storms: list[Storm], wanted: str | None, folder: Path) -> Storm:

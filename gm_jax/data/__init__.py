@@ -17,8 +17,11 @@ from gm_jax.data.sequence_augmentations import (
 from gm_jax.data.sequences.arrays import Sequences
 from gm_jax.data.sequences.config import SequenceData
 from gm_jax.data.sequences.moving_mnist import MovingMnist
+from gm_jax.data.sequences.moving_mnist_config import MovingMnistData
 from gm_jax.data.sequences.sevir import Sevir
+from gm_jax.data.sequences.sevir_config import SevirData
 from gm_jax.data.sequences.sevir_writer import write_synthetic_sevir
+from gm_jax.data.sequences.storm_config import StormData
 from gm_jax.data.sequences.storm_frames import Cut, StormFrames, read_storms
 from gm_jax.data.sequences.storm_writer import write_storms
 from gm_jax.data.sequences.storms import Storms
@@ -75,6 +78,7 @@ __all__ = [
     "ImageData",
     "ImageFolder",
     "MovingMnist",
+    "MovingMnistData",
     "PointData",
     "Points",
     "Prepared",
@@ -92,8 +96,10 @@ __all__ = [
     "SequenceTransform",
     "Sequences",
     "Sevir",
+    "SevirData",
     "Source",
     "Split",
+    "StormData",
     "StormFrames",
     "Storms",
     "SyntheticStorms",

@@ -16,17 +16,15 @@ def to_mode(image: Any, channels: int) -> Any:
     return image.convert(MODES[channels])
 
 
-def middle(image: Any, side: int) -> Any:
-    """The square of this side in the middle of a Pillow image that is no smaller."""
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    return image.crop((left, top, left + side, top + side))
+def middle(image: Any, height: int, width: int) -> Any:
+    """The part of this size in the middle of a Pillow image that is no smaller."""
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    return image.crop((left, top, left + width, top + height))
 
 
 def middle_box(image: Any, height: int, width: int) -> Any:
     """The largest part in the middle of a Pillow image that has the proportions height : width."""
-    rows, columns = largest_box(image.height, image.width, height, width)
-    left, top = (image.width - columns) // 2, (image.height - rows) // 2
-    return image.crop((left, top, left + columns, top + rows))
+    return middle(image, *largest_box(image.height, image.width, height, width))
 
 
 def largest_box(rows: int, columns: int, height: int, width: int) -> tuple[int, int]:

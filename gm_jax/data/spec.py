@@ -20,13 +20,19 @@ class Extra(Config):
       name: in a batch; not one of the names that a batch has anyway.
       shape: of one example's array.
       dtype: "uint8" holds levels of the same alphabet as the image, "float32" finite numbers.
+      condition: whether a model is told it beside what every forecast starts from, such as the
+        ocean that a storm is over; one that is not is there for whoever wants it.
+      num_values: an int32 one holds 0 .. num_values - 1.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: Literal["uint8", "float32", "int32"] = "float32"
+    condition: bool = False
+    num_values: int | None = None
 
     def __post_init__(self) -> None:
+        check_positive(self, "num_values")
         if self.name in _TAKEN:
             raise ConfigError(f"Extra.name cannot be {self.name}: every batch has its own")
 
@@ -77,6 +83,8 @@ class DataSpec(Config):
         counted by.
       columns: of points that come from a table; batches, samples and densities are in its own
         units, and models standardize inside.
+      missing: the level that stands for a pixel nobody saw, in images that are to be made: it
+        counts in no loss and no figure. None: all were seen.
     """
 
     shape: tuple[int, ...]
@@ -86,6 +94,16 @@ class DataSpec(Config):
     extras: tuple[Extra, ...] = ()
     thresholds: tuple[int, ...] = ()
     columns: Columns | None = None
+    missing: int | None = None
+
+    def seen(self, levels: Any) -> Any:
+        """Where pixels of images were seen, bool of their shape; None where all were."""
+        return None if self.missing is None else levels != self.missing
+
+    @property
+    def conditions(self) -> tuple[Extra, ...]:
+        """The extras that a model is told."""
+        return tuple(extra for extra in self.extras if extra.condition)
 
     @property
     def num_dims(self) -> int:

@@ -8,8 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from gm_jax.data.sequences.checks import known_names
 from gm_jax.data.split import Split
 from gm_jax.evaluation.figure import Figure
+from gm_jax.evaluation.split import of_seen
 from gm_jax.functional.dequantization import from_unit, to_unit
 from gm_jax.functional.extrapolation import linear_extrapolation, persistence
 from gm_jax.metrics.csi import Contingency, contingency, critical_success_index, jackknife
@@ -81,7 +83,7 @@ def evaluate_lead_times(
     assert isinstance(model, Forecasts)
 
     def learned(state: Any, batch: Any) -> jax.Array:
-        known = {name: batch[name] for name in ("context", "context_time")}
+        known = {name: batch[name] for name in known_names(spec)}
         return model.forecast(state, Rngs(state.key).at("eval", "forecast"), known, batch["time"])
 
     def extrapolated(state: Any, batch: Any) -> jax.Array:
@@ -102,7 +104,9 @@ def evaluate_lead_times(
 
         def figures(levels: jax.Array) -> tuple[dict[str, jax.Array], Contingency]:
             units = (to_unit(v, spec.num_levels) for v in (levels, came))
-            return frame_figures(*units), contingency(levels, came, spec.thresholds)
+            seen = spec.seen(came)
+            counts = contingency(levels, came, spec.thresholds, seen)
+            return frame_figures(*units, seen), counts
 
         return {name: figures(levels) for name, levels in drawn.items()}
 
@@ -129,6 +133,6 @@ def evaluate_lead_times(
 
 
 def _figure(values: np.ndarray) -> Figure:
-    values = np.asarray(values, np.float64)
+    values = of_seen(np.asarray(values, np.float64))
     stderr = float(values.std() / math.sqrt(len(values)))
     return Figure(float(values.mean()), "error", len(values), stderr)

@@ -27,6 +27,12 @@ def _masked(rows: Rows, name: str) -> np.ndarray:
     return np.concatenate([np.asarray(f[name], np.float64)[mask] for mask, f in rows])
 
 
+def of_seen(values: np.ndarray) -> np.ndarray:
+    """Values of examples of which something was seen: NaN ones are left out, unless all are."""
+    there = ~np.isnan(values)
+    return values[there] if there.any() else values
+
+
 class Evaluator:
     """Scores states of one model on splits; compiles once for each batch size.
 
@@ -116,6 +122,8 @@ class Evaluator:
         figures = {}
         for name in rows[0][1]:
             values = _masked(rows, name)
+            if state.spec.missing is not None:
+                values = of_seen(values)
             stderr = float(values.std() / math.sqrt(len(values)))
             kind = kind_of(self.model, name, state.spec)
             figures[name] = Figure(float(values.mean()), kind, len(values), stderr)

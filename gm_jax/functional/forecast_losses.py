@@ -20,17 +20,17 @@ Features = Callable[[Array], Any]
 """Images [N, H, W, C] on [0, 1] to a tree of feature maps [N, ...], of a network that is fixed."""
 
 
-def l1_loss(prediction: Array, target: Array) -> Array:
-    """Mean absolute error of [B, ..., H, W, C], [B]."""
-    return _mean(_abs(prediction - target))
+def l1_loss(prediction: Array, target: Array, seen: Array | None = None) -> Array:
+    """Mean absolute error of [B, ..., H, W, C], [B]; of the pixels that were seen, if told."""
+    return _mean(_abs(prediction - target), seen)
 
 
-def l2_loss(prediction: Array, target: Array) -> Array:
-    """Mean squared error of [B, ..., H, W, C], [B]."""
-    return _mean((prediction - target) ** 2)
+def l2_loss(prediction: Array, target: Array, seen: Array | None = None) -> Array:
+    """Mean squared error of [B, ..., H, W, C], [B]; of the pixels that were seen, if told."""
+    return _mean((prediction - target) ** 2, seen)
 
 
-def ssim_loss(prediction: Array, target: Array) -> Array:
+def ssim_loss(prediction: Array, target: Array, seen: Array | None = None) -> Array:
     """1 - SSIM (Wang et al. 2004), window 11, sigma 1.5, the mean over frames.
 
     Images smaller than the window get the largest odd one that fits. The gradient is finite
@@ -39,15 +39,22 @@ def ssim_loss(prediction: Array, target: Array) -> Array:
     Args:
       prediction: on [0, 1], [B, ..., H, W, C].
       target: the same shape.
+      seen: where the target was seen, bool of the same shape: other windows do not count, nor do
+        frames without any (None: all was).
 
     Returns:
       In [0, 2], [B].
     """
-    similarity = ssim(_frames(prediction), _frames(target), shrink_window=True)  # [B ...]
-    return _mean(1.0 - similarity.reshape(prediction.shape[:-3]))
+    if seen is None:
+        similarity = ssim(_frames(prediction), _frames(target), shrink_window=True)  # [B ...]
+        return _mean(1.0 - similarity.reshape(prediction.shape[:-3]))
+    similarity = ssim(
+        _frames(prediction), _frames(target), shrink_window=True, seen=_frames(seen)
+    ).reshape(prediction.shape[:-3])
+    return _mean(1.0 - similarity, ~jnp.isnan(similarity))
 
 
-def gradient_difference_loss(prediction: Array, target: Array) -> Array:
+def gradient_difference_loss(prediction: Array, target: Array, seen: Array | None = None) -> Array:
     """How much the steepness of edges differs (Mathieu et al. 2016, arXiv:1511.05440, eq. 6).
 
       mean_ij | |Y_i,j - Y_i-1,j| - |X_i,j - X_i-1,j| |  +  the same along j
@@ -57,6 +64,8 @@ def gradient_difference_loss(prediction: Array, target: Array) -> Array:
     Args:
       prediction: X, [B, ..., H, W, C], of at least 2x2 pixels.
       target: Y, the same shape.
+      seen: where the target was seen, bool of the same shape: only neighbours that both were count
+        (None: all was).
 
     Returns:
       At least 0, [B].
@@ -64,7 +73,7 @@ def gradient_difference_loss(prediction: Array, target: Array) -> Array:
 
     def along(axis: int) -> Array:  # [B]
         steep_x, steep_y = (_abs(jnp.diff(v, axis=axis)) for v in (prediction, target))
-        return _mean(_abs(steep_y - steep_x))
+        return _mean(_abs(steep_y - steep_x), None if seen is None else _both(seen, axis))
 
     return along(-3) + along(-2)
 
@@ -119,13 +128,21 @@ class ForecastLoss(Config):
                 "model has none: leave it 0, or derive a model with `features`"
             )
 
-    def __call__(self, prediction: Array, target: Array, features: Features | None = None) -> Array:
+    def __call__(
+        self,
+        prediction: Array,
+        target: Array,
+        features: Features | None = None,
+        seen: Array | None = None,
+    ) -> Array:
         """The sum for each example.
 
         Args:
           prediction: on [0, 1], [B, ..., H, W, C].
           target: the same shape.
           features: for the perceptual term.
+          seen: where the target was seen, bool of the same shape; what was not has no part, and an
+            example of which nothing was has the loss 0 (None: all was).
 
         Returns:
           [B].
@@ -143,8 +160,10 @@ class ForecastLoss(Config):
         total = jnp.zeros(prediction.shape[:1])
         for name, term in terms.items():
             if weight := getattr(self, name):
-                total += weight * term(prediction, target)
+                total += weight * term(prediction, target, seen)
         if self.perceptual and features is not None:
+            if seen is not None:
+                prediction = jnp.where(seen, prediction, target)
             total += self.perceptual * perceptual_loss(prediction, target, features)
         return total
 
@@ -159,6 +178,18 @@ def _frames(x: Array) -> Array:
     return x.reshape(-1, *x.shape[-3:])
 
 
-def _mean(x: Array) -> Array:
-    """Over all axes but the first, [B]."""
-    return x.mean(tuple(range(1, x.ndim)))
+def _both(seen: Array, axis: int) -> Array:
+    """Whether a pixel and the one before it along `axis` were seen."""
+    length = seen.shape[axis]
+    later, earlier = (
+        jax.lax.slice_in_dim(seen, i, length - 1 + i, axis=axis % seen.ndim) for i in (1, 0)
+    )
+    return later & earlier
+
+
+def _mean(x: Array, seen: Array | None = None) -> Array:
+    """Over all axes but the first, [B]; over what was seen, and 0 where nothing was."""
+    axes = tuple(range(1, x.ndim))
+    if seen is None:
+        return x.mean(axes)
+    return jnp.where(seen, x, 0.0).sum(axes) / jnp.maximum(seen.sum(axes), 1)

@@ -28,13 +28,17 @@ class Contingency(NamedTuple):
     false_alarms: Array
 
 
-def contingency(prediction: Array, target: Array, thresholds: tuple[int, ...]) -> Contingency:
+def contingency(
+    prediction: Array, target: Array, thresholds: tuple[int, ...], seen: Array | None = None
+) -> Contingency:
     """Counts the pixels of each frame.
 
     Args:
       prediction: levels, [..., H, W, C].
       target: the same shape.
       thresholds: K levels.
+      seen: where the target was seen, bool of the same shape; the others are not counted (None: all
+        were).
 
     Returns:
       int32 [..., K] each.
@@ -50,6 +54,8 @@ def contingency(prediction: Array, target: Array, thresholds: tuple[int, ...]) -
     )  # [..., H, W, C, K]
 
     def count(where: Array) -> Array:
+        if seen is not None:
+            where = where & seen[..., None]
         return where.sum((-4, -3, -2), dtype=jnp.int32)
 
     return Contingency(

@@ -91,8 +91,13 @@ def psnr(prediction: Array, target: Array, data_range: float = 1.0) -> Array:
     Raises:
       ValueError: where the shapes differ.
     """
+    return psnr_of_mse(mse(prediction, target), data_range)
+
+
+def psnr_of_mse(error: Array, data_range: float = 1.0) -> Array:
+    """`psnr` of examples whose mean squared errors are known, [B]."""
     # Differences of logarithms: the quotient of a large range and a tiny error could overflow.
-    decibels = 20.0 * math.log10(data_range) - 10.0 * jnp.log10(mse(prediction, target))
+    decibels = 20.0 * math.log10(data_range) - 10.0 * jnp.log10(error)
     return jnp.minimum(decibels, MAX_PSNR)
 
 

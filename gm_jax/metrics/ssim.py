@@ -30,6 +30,7 @@ def ssim(
     sigma: float = 1.5,
     use_sample_covariance: bool = False,
     shrink_window: bool = False,
+    seen: Array | None = None,
 ) -> Array:
     """Mean structural similarity of each pair of images.
 
@@ -52,9 +53,12 @@ def ssim(
       use_sample_covariance: whether (co)variances are divided by N - 1 (N pixels in the window).
       shrink_window: whether images smaller than the window are given the largest odd window that
         fits, in place of an error. Such numbers do not compare with those of the full window.
+      seen: where there are pixels at all, bool [B, H, W, C]: only windows that lie wholly in there
+        are averaged over. None: everywhere.
 
     Returns:
-      In [-1, 1], 1 for equal images, [B]. Its gradient is finite everywhere.
+      In [-1, 1], 1 for equal images, [B]; NaN where no window was seen. Its gradient is finite
+      everywhere.
 
     Raises:
       WindowError: where the window is even, not positive, or larger than the images.
@@ -69,6 +73,8 @@ def ssim(
     weights = gaussian_window(window_size, sigma) if window == "gaussian" else _uniform(window_size)
     num_pixels = window_size**2
     cov_scale = num_pixels / max(num_pixels - 1, 1) if use_sample_covariance else 1.0
+    if seen is not None:
+        return _mean_of_seen(prediction, target, seen, data_range, weights, cov_scale)
     return _mean_similarity(prediction, target, data_range, weights, cov_scale)
 
 
@@ -106,6 +112,26 @@ def _mean_similarity(
     """The formula above: [B, H, W, C] twice -> [B]."""
     above, below = similarity_terms(x, y, data_range, weights, cov_scale)
     return (above[0] * above[1] / (below[0] * below[1])).mean((1, 2, 3))
+
+
+@functools.partial(jax.jit, static_argnames=("weights", "cov_scale"))
+def _mean_of_seen(
+    x: Array,
+    y: Array,
+    seen: Array,
+    data_range: Array,
+    weights: tuple[float, ...],
+    cov_scale: float,
+) -> Array:
+    """The mean over windows that were seen: [B, H, W, C] three times -> [B]."""
+    above, below = similarity_terms(x, y, data_range, weights, cov_scale)
+    window = (1, len(weights), len(weights), 1)
+    whole = jax.lax.reduce_window(
+        seen.astype(jnp.float32), 1.0, jax.lax.min, window, (1, 1, 1, 1), "valid"
+    )  # [B, H', W', C]
+    similarity = above[0] * above[1] / (below[0] * below[1])
+    total, count = ((v * whole).sum((1, 2, 3)) for v in (similarity, jnp.ones_like(similarity)))
+    return jnp.where(count > 0, total / jnp.maximum(count, 1.0), jnp.nan)
 
 
 def similarity_terms(

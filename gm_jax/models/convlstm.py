@@ -18,10 +18,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gm_jax.data.spec import DataSpec
+from gm_jax.data.spec import DataSpec, Extra
 from gm_jax.errors import check_fraction, check_positive
 from gm_jax.models.forecasting import Forecaster
 from gm_jax.nets.attention import SaganAttention
+from gm_jax.nets.conditions import ConditionEmbedding
 from gm_jax.nets.conv import Conv, ConvTranspose
 from gm_jax.nets.convlstm import StackedConvLSTM
 from gm_jax.nets.forecast_head import ForecastHead
@@ -70,7 +71,7 @@ class ConvLSTM(Forecaster):
         )
 
     def _module(self, spec: DataSpec) -> nn.Module:
-        return ConvLSTMNet(self, spec.shape[-1])
+        return ConvLSTMNet(self, spec.shape[-1], spec.conditions)
 
 
 class ConvLSTMNet(nn.Module):
@@ -78,6 +79,7 @@ class ConvLSTMNet(nn.Module):
 
     config: ConvLSTM
     channels: int
+    conditions: tuple[Extra, ...] = ()
 
     @nn.compact
     def __call__(self, inputs: Mapping[str, Array], train: bool) -> Array:
@@ -91,6 +93,9 @@ class ConvLSTMNet(nn.Module):
         embedding = TimeEmbedding(config.embedding_dim, config.time_scale)(
             jnp.stack([interval, time], -1)
         )  # [B, N + M, E]
+        if self.conditions:
+            told = ConditionEmbedding(self.conditions, config.embedding_dim)(inputs)
+            embedding = embedding + told[:, None]
 
         maps = Encoder(config)(_merged(context).astype(dtype), train)
         maps = maps.reshape(batch, num_known, *maps.shape[1:])  # [B, N, h, w, F]

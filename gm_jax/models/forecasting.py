@@ -12,12 +12,12 @@ from typing import Any, ClassVar, Literal
 import flax.linen as nn
 import jax.numpy as jnp
 
-from gm_jax.data.sequences.checks import extra_shape
+from gm_jax.data.sequences.checks import extra_shape, known_names
 from gm_jax.data.spec import DataSpec
 from gm_jax.errors import ConfigError, UserError, check_positive
 from gm_jax.functional.dequantization import from_unit, to_unit
 from gm_jax.functional.dtypes import DTYPES
-from gm_jax.functional.forecast_losses import Features, ForecastLoss
+from gm_jax.functional.forecast_losses import Features, ForecastLoss, l2_loss
 from gm_jax.metrics.frames import frame_figures
 from gm_jax.model import (
     Array,
@@ -98,14 +98,16 @@ class Forecaster(Family):
 
     def update(self, state: TrainState, batch: Batch, rngs: Rngs) -> tuple[TrainState, Metrics]:
         spec = state.spec
-        target = to_unit(batch["image"], spec.num_levels)
+        target, seen = to_unit(batch["image"], spec.num_levels), spec.seen(batch["image"])
 
         def loss_fn(params: Any) -> tuple[Array, tuple[Metrics, Any]]:
             prediction, moved = self._predict(
                 params, state.model_state, spec, batch, rngs("dropout")
             )
             error = ((prediction - target) ** 2).mean()
-            loss = self.loss(prediction, target, self.features).mean()
+            if seen is not None:
+                error = l2_loss(prediction, target, seen).mean()
+            loss = self.loss(prediction, target, self.features, seen).mean()
             return loss, ({"mse": error}, moved)
 
         return gradient_update(state, loss_fn, self.optimizer)
@@ -114,14 +116,18 @@ class Forecaster(Family):
         """loss as trained; mse, mae, psnr (dB) and ssim on [0, 1], means over frames.
 
         Sequences also have them for each frame, in the order of the times: mse_t1, mse_t2, ...
-        Images smaller than SSIM's window of 11 pixels have no ssim.
+        Images smaller than SSIM's window of 11 pixels have no ssim. Where data have a level for
+        what was not seen, that does not count; a figure of nothing at all is NaN.
         """
         spec = state.spec
-        target = to_unit(batch["image"], spec.num_levels)
+        target, seen = to_unit(batch["image"], spec.num_levels), spec.seen(batch["image"])
         prediction = self._predicted(state, batch)
-        figures = {"loss": self.loss(prediction, target, self.features)}
-        by_frame = frame_figures(prediction, target)  # [B, M] each
-        figures |= {name: values.mean(1) for name, values in by_frame.items()}
+        figures = {"loss": self.loss(prediction, target, self.features, seen)}
+        by_frame = frame_figures(prediction, target, seen)  # [B, M] each
+        mean = jnp.mean if seen is None else jnp.nanmean
+        figures |= {name: mean(values, 1) for name, values in by_frame.items()}
+        if seen is not None:
+            figures["loss"] = jnp.where(jnp.isnan(figures["mse"]), jnp.nan, figures["loss"])
         if spec.is_sequence:
             for name, values in by_frame.items():
                 figures |= {f"{name}_t{i + 1}": v for i, v in enumerate(values.T)}
@@ -136,7 +142,7 @@ class Forecaster(Family):
           state: of a trained model.
           rngs: not used, a forecast has no chance in it.
           context: "context" uint8 [B, N, H, W, C] and "context_time" float32 [B, N], seconds that
-            end in 0.
+            end in 0; and what the data have as conditions.
           times: seconds after the last known frame, greater than 0 and increasing, float32
             [B, M']; `check_forecast` looks at them where they are known.
 
@@ -169,7 +175,7 @@ class Forecaster(Family):
 
     def _inputs(self, batch: Mapping[str, Array], spec: DataSpec) -> dict[str, Array]:
         """What the network sees: images on [0, 1], and times."""
-        names = ["context", "context_time", "time"]
+        names = ["time", *known_names(spec)]
         if not spec.is_sequence:
             names = [e.name for e in spec.extras]
         values = {name: jnp.asarray(batch[name]) for name in names}

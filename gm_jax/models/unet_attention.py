@@ -23,6 +23,7 @@ from gm_jax.functional.forecast_losses import ForecastLoss
 from gm_jax.model import Array, Batch, TrainState
 from gm_jax.models.forecasting import Forecaster
 from gm_jax.nets.attention import SelfAttention
+from gm_jax.nets.conditions import ConditionEmbedding
 from gm_jax.nets.conv import Conv, ConvTranspose
 from gm_jax.nets.forecast_head import ForecastHead
 from gm_jax.nets.initializers import Initializer, initial
@@ -169,6 +170,9 @@ class UNetAttentionNet(nn.Module):
         # One wanted time each, beside all the known ones: [B M, N + 1].
         told = jnp.concatenate([_for_each(known, num_wanted), times.reshape(-1, 1)], 1)
         embedding = TimeEmbedding(config.embedding_dim, config.time_scale)(told)
+        if conditions := self.spec.conditions:
+            of_storm = ConditionEmbedding(conditions, config.embedding_dim)(inputs)
+            embedding = embedding + _for_each(of_storm, num_wanted)
         joins = {0: [_for_each(frames.astype(dtype), num_wanted)]}
         h = UNetBackbone(config, name=_BACKBONE)(joins, embedding, train)
         last = _for_each(context[:, -1], num_wanted)

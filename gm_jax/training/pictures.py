@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from gm_jax.data.sequences.checks import known_names
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import NumpyBatch, Split
 from gm_jax.model import Family, TrainState, can, compiled
@@ -97,7 +98,7 @@ class Painter:
         if not state.spec.is_sequence or not can(self.model, state.spec, "forecast"):
             return None
         some = {name: np.asarray(value)[:_STRIPS] for name, value in self.examples.items()}
-        known = {name: some[name] for name in ("context", "context_time")}
+        known = {name: some[name] for name in known_names(state.spec)}
         rngs = Rngs(state.key).at("eval", "forecast")
         drawn = self._call("forecast", state, rngs, known, some["time"])
         strips = [

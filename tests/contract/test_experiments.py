@@ -73,7 +73,7 @@ def quick(images, sevir):
             if isinstance(experiment.data, ImageData):  # any images will do
                 return experiment.replace(**{"data.path": images})
             if isinstance(experiment.data.source, Sevir):
-                return experiment.replace(**{"data.source.path": str(sevir)})
+                return experiment.replace(**{"data.path": str(sevir)})
             pytest.skip(f"real data: {error}")
         return experiment
 

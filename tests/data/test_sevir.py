@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gm_jax.data import Data, DataSpec, Extra, Sevir, write_synthetic_sevir
-from gm_jax.data.sequences.sevir import RANGES, to_levels
+from gm_jax.data.sequences.sevir import RANGES, VIL_THRESHOLDS, to_levels
 from gm_jax.data.store.name_splits import place_of
 from gm_jax.errors import ConfigError, UserError
 
@@ -79,11 +79,19 @@ def test_levels():
         np.testing.assert_array_equal(to_levels(values, name, 2)[..., 0], [[0, 255], [0, 255]])
     levels = np.arange(256).reshape(16, 16).astype(np.uint8)
     np.testing.assert_array_equal(to_levels(levels, "vil", 16)[..., 0], levels)
+    levels[:4, :8] = 255  # not measured: two blocks as a whole
+    levels[5, 5] = 255
     pooled = to_levels(levels, "vil", 4)[..., 0]
     for i in range(4):
         for j in range(4):
             block = levels[4 * i : 4 * i + 4, 4 * j : 4 * j + 4]
-            assert abs(int(pooled[i, j]) - block.mean()) <= 0.5
+            measured = block[block != 255]
+            if not len(measured):
+                assert pooled[i, j] == 255
+                continue
+            assert abs(int(pooled[i, j]) - measured.mean()) <= 0.5
+    # Elsewhere 255 is a level as others are.
+    assert to_levels(np.full((4, 4), 10_000), "vis", 2).tolist() == [[[255]] * 2] * 2
 
 
 @pytest.mark.parametrize("size", [None, 8])
@@ -97,6 +105,8 @@ def test_translate(written, size):
             Extra("ir069", (s // 2, s // 2, 1), "uint8"),
             Extra("ir107", (s // 2, s // 2, 1), "uint8"),
         ),
+        thresholds=VIL_THRESHOLDS,
+        missing=255,
     )
     examples = source.open("all")
     assert len(examples) == 10 * 3  # frames 0, 4, 8
@@ -142,6 +152,24 @@ def test_forecast(written):
         expected = to_levels(frames, "vil", 8)
         np.testing.assert_array_equal(loaded["context"][n], expected[:3])
         np.testing.assert_array_equal(loaded["image"][n], expected[3:])
+
+
+def test_what_the_radar_did_not_measure(folder):
+    """It is no rain to forecast from, and nothing to be held against."""
+    shutil.rmtree(folder / "more")
+    with h5py.File(file_of(folder, "vil"), "r+") as file:
+        assert file["vil"][:].max() <= 254
+        values = file["vil"][:]
+        values[:, :4] = 255
+        file["vil"][:] = values
+    source = Sevir(folder, task="forecast", context=3, targets=2)
+    loaded = source.open("all").load_all()
+    assert source.spec.missing == 255
+    assert (loaded["image"][:, :, :4] == 255).all()
+    assert not loaded["context"][:, :, :4].any()
+    assert loaded["context"].max() > 0
+    seen = source.spec.seen(loaded["image"])
+    np.testing.assert_array_equal(seen[0, 0, :, 0, 0], np.arange(16) >= 4)
 
 
 def test_forecast_needs_vil_alone(folder):

@@ -94,7 +94,9 @@ def test_windows_sorted_by_time(folder):
         source.open("train")
     strided = Storms(folder, **WINDOW, stride=2).open("all").load_all()
     chex.assert_trees_all_equal(strided, {k: v[::2] for k, v in loaded.items()})
-    assert "1 storm, 7 frames of 10x12; windows of 2 + 2: 4 test" in source.summary()
+    assert source.summary().endswith(
+        "1 storm, 7 frames of 10x12, 1,800.25 s apart (1,799.5 to 3,600); windows of 2 + 2: 4 test"
+    )
 
 
 def test_batches_are_the_same_streamed(folder):

@@ -99,3 +99,51 @@ def test_weights_that_cannot_be():
         ForecastLoss(ssim=0.0)
     with pytest.raises(ConfigError, match=r"perceptual 0\.3 needs a feature function"):
         ForecastLoss(perceptual=0.3)(jnp.array(X), jnp.array(Y))
+
+
+def test_what_was_not_seen_has_no_part():
+    """Its levels change neither the loss nor the gradient, and get none; nothing seen is 0."""
+    seen = np.ones(X.shape, bool)
+    seen[0, 0, :2, :1] = False
+    seen[0, 1, :, :] = False
+    seen[1] = False
+    loss = ForecastLoss(ssim=1.0, l1=1.0, l2=1.0, gradient=1.0)
+
+    def total(x, y):
+        losses = loss(x, y, seen=jnp.array(seen))
+        return losses.sum(), losses
+
+    found = jax.jit(jax.value_and_grad(total, has_aux=True))
+    (_, losses), gradient = found(jnp.array(X), jnp.array(Y))
+    others = [np.where(seen, v, RNG.random(X.shape)).astype(np.float32) for v in (X, Y)]
+    (_, same), same_gradient = found(*map(jnp.array, others))
+    np.testing.assert_allclose(losses, same, rtol=1e-5)
+    np.testing.assert_allclose(gradient, same_gradient, atol=1e-6)
+    assert not np.asarray(gradient)[~seen].any()
+    assert np.isfinite(gradient).all()
+    assert losses[1] == 0
+    part = seen[0]
+    np.testing.assert_allclose(
+        l1_loss(X, Y, jnp.array(seen))[0], np.abs(X - Y)[0][part].mean(), rtol=1e-5
+    )
+    steep = [
+        abs(
+            abs(Y[0, m, i, j, c] - Y[0, m, i - 1, j, c])
+            - abs(X[0, m, i, j, c] - X[0, m, i - 1, j, c])
+        )
+        for m, i, j, c in np.argwhere(part)
+        if i and part[m, i - 1, j, c]
+    ]
+    across = [
+        abs(
+            abs(Y[0, m, i, j, c] - Y[0, m, i, j - 1, c])
+            - abs(X[0, m, i, j, c] - X[0, m, i, j - 1, c])
+        )
+        for m, i, j, c in np.argwhere(part)
+        if j and part[m, i, j - 1, c]
+    ]
+    np.testing.assert_allclose(
+        gradient_difference_loss(X, Y, jnp.array(seen))[0],
+        np.mean(steep) + np.mean(across),
+        rtol=1e-5,
+    )

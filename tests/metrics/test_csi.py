@@ -51,3 +51,13 @@ def test_the_jackknife_of_ratios_that_are_means():
     counts = Contingency(hits, 10 - hits, np.zeros_like(hits))
     expected = (hits / 10).std(0, ddof=1) / np.sqrt(20)
     np.testing.assert_allclose(jackknife(counts), expected)
+
+
+def test_what_was_not_seen_is_not_counted():
+    seen = RNG.random(TARGET.shape) < 0.5
+    counts = contingency(PREDICTION, TARGET, (50,), seen)
+    forecast, came = PREDICTION >= 50, TARGET >= 50
+    for got, where in zip(
+        counts, (forecast & came, ~forecast & came, forecast & ~came), strict=True
+    ):
+        np.testing.assert_array_equal(got[..., 0], (where & seen).sum((-3, -2, -1)))

@@ -80,6 +80,33 @@ def extra_shape(spec: DataSpec, name: str) -> tuple[int, ...]:
     raise ConfigError(f"these data have no {name!r}: a forecast needs the frames that are known")
 
 
+def known_names(spec: DataSpec) -> tuple[str, ...]:
+    """The arrays that a forecast starts from: the known frames, their times, and conditions."""
+    return ("context", "context_time", *(extra.name for extra in spec.conditions))
+
+
+def check_said_once(config: Any, nested: str, *fields: str) -> None:
+    """Looks whether a config inside another says what the outer one says for it.
+
+    Args:
+      config: the outer one; its fields count.
+      nested: name of the inner one.
+      fields: that both have.
+
+    Raises:
+      ConfigError: a field of the inner one was changed, and not to what the outer one says.
+    """
+    inner = getattr(config, nested)
+    usual = type(inner)()
+    for field in fields:
+        given = getattr(inner, field)
+        if given not in (getattr(usual, field), getattr(config, field)):
+            where = type(config).__name__
+            raise ConfigError(
+                f"{where}.{nested}.{field} {given} would not count: give {where}.{field}"
+            )
+
+
 def check_times(times: np.ndarray) -> None:
     """Looks whether times can be forecast.
 
@@ -114,13 +141,21 @@ def check_forecast(spec: DataSpec, context: Mapping[str, Any], times: np.ndarray
 
     Args:
       spec: of the data that the model was trained on.
-      context: "context" uint8 [B, N, H, W, C] and "context_time" [B, N].
+      context: "context" uint8 [B, N, H, W, C], "context_time" [B, N], and each of the spec's
+        conditions.
       times: likewise, [B, M'].
 
     Raises:
       UserError: what does not fit, first of all the times.
     """
     check_times(times)
+    for extra in spec.conditions:
+        want = [len(context["context"]), *extra.shape]
+        if list(np.shape(context.get(extra.name, 0))) != want:
+            have = "which is not given"
+            if extra.name in context:
+                have = f"not {list(np.shape(context[extra.name]))}"
+            raise UserError(f"the model is told {extra.name} beside the frames, {want}, {have}")
     frames, known = np.asarray(context["context"]), np.asarray(context["context_time"])
     num, *size = extra_shape(spec, "context")
     wanted = f"[B, {num}, {size[0]}, {size[1]}, {size[2]}]"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import pathlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,9 +11,10 @@ from gm_jax.data.sequences.checks import forecast_example, forecast_spec
 from gm_jax.data.source import Example, Examples, Source
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.split import Split
+from gm_jax.data.store.places import find_path, short_path
 from gm_jax.data.store.split_expressions import split_indices
 from gm_jax.data.store.tfds import Tfds
-from gm_jax.errors import ConfigError, check_not_negative, check_positive
+from gm_jax.errors import ConfigError, UserError, check_not_negative, check_positive, one_line
 from gm_jax.rng import numpy_generator
 
 # The digits of each split; those to choose a model by are seen neither in training nor in the test.
@@ -52,8 +54,13 @@ class MovingMnist(Source):
     """Sequences in "test"."""
     seed: int = 0
     """Of the sequences; that of the experiment changes their order only."""
+    test_file: pathlib.Path | str | None = None
+    """The published mnist_test_seq.npy, uint8 [N + M, K, size, size]: its sequences are "test"
+    then, instead of `num_test` that are made. From the working folder, or else a data folder."""
 
     def __post_init__(self) -> None:
+        if self.test_file is not None:
+            object.__setattr__(self, "test_file", str(self.test_file))
         check_positive(self, "context", "targets", "size", "num_digits", "step")
         check_positive(self, "num_train", "num_validation", "num_test")
         check_not_negative(self, "seed")
@@ -74,9 +81,19 @@ class MovingMnist(Source):
         return dataclasses.replace(spec, num_levels=digit.num_levels)
 
     def open(self, split: str) -> Examples:
-        sizes = {"train": self.num_train, "validation": self.num_validation, "test": self.num_test}
+        published = self._published()
+        num_test = self.num_test if published is None else published.shape[1]
+        sizes = {"train": self.num_train, "validation": self.num_validation, "test": num_test}
         parts = split_indices(split, sizes)
         spec = self.spec
+        if published is not None and any(name == "test" for name, _ in parts):
+            if any(name != "test" for name, _ in parts):
+                raise UserError(
+                    f"{split!r} joins sequences of {self.test_file} with others, which lie in no "
+                    "file: open them one by one"
+                )
+            rows = np.concatenate([indices for _, indices in parts])
+            return _Published(published, rows, self.context)
         pieces, offset = [], 0
         digits = []
         for name, indices in parts:
@@ -93,9 +110,42 @@ class MovingMnist(Source):
         return (
             f"{self.num_digits} digits of {self.source.summary() or type(self.source).__name__} "
             f"bouncing in {self.size}x{self.size}: {self.num_train:,} train / "
-            f"{self.num_validation:,} validation / {self.num_test:,} test; "
+            f"{self.num_validation:,} validation / {self._test_summary()}; "
             f"{self.context} + {self.targets} frames, 1 s apart"
         )
+
+    def _test_summary(self) -> str:
+        published = self._published()
+        if published is None:
+            return f"{self.num_test:,} test"
+        assert self.test_file is not None
+        where = short_path(find_path(self.test_file, "file"))
+        return f"{published.shape[1]:,} test of {where}"
+
+    def _published(self) -> np.ndarray | None:
+        """The sequences of the file, uint8 [N + M, K, H, W], where there is one; not read yet.
+
+        Raises:
+          UserError: it cannot be read, or its sequences are not like those that are made.
+        """
+        if self.test_file is None:
+            return None
+        path = find_path(self.test_file, "file")
+        if path.suffix.lower() != ".npy" or not path.is_file():
+            raise UserError(f"{path} is no file of sequences: give an .npy as mnist_test_seq.npy")
+        try:
+            frames = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, EOFError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or one_line(error)
+            raise UserError(f"{path} cannot be read as .npy ({reason}): copy it again") from error
+        length, num_levels = self.context + self.targets, self.spec.num_levels
+        wanted = [length, max(frames.shape[1] if frames.ndim > 1 else 1, 1), self.size, self.size]
+        if frames.dtype != np.uint8 or list(frames.shape) != wanted or num_levels != 256:
+            raise UserError(
+                f"{path} is {frames.dtype} {list(frames.shape)}, and sequences of {self.context} + "
+                f"{self.targets} frames are uint8 [{length}, K, {self.size}, {self.size}]"
+            )
+        return frames
 
     def _digits(self, split: str) -> np.ndarray:
         """The digits of a split, uint8 [K, h, w, C]."""
@@ -143,6 +193,20 @@ def bounce(start: np.ndarray, step: np.ndarray, num_frames: int) -> np.ndarray:
         position = np.clip(position, 0, 1)
         found.append(position)
     return np.stack(found)
+
+
+class _Published(Examples):
+    """Sequences of a file, a second apart."""
+
+    def __init__(self, frames: np.ndarray, rows: np.ndarray, context: int):
+        self._frames, self._rows, self._context = frames, rows, context
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> Example:
+        frames = np.asarray(self._frames[:, self._rows[index]])[..., None]
+        return forecast_example(frames, np.arange(len(frames)), self._context)
 
 
 class _Bouncing(Examples):

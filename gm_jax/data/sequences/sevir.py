@@ -34,8 +34,13 @@ vis is stored in 1e-4 of reflectance, so that the levels reach from 0 to 1; the 
 1e-2 °C, from -80 to 0 °C and from -90 to 50 °C; vil has its own levels, 0 .. 255.
 """
 
+VIL_MISSING = 255
+"""What stands in vil where no radar measured."""
+
 VIL_THRESHOLDS = (16, 74, 133, 160, 181, 219)
 """Levels of vil from which on forecasts are counted (Veillette et al. 2020)."""
+
+type SevirTask = Literal["translate", "forecast"]
 
 _TYPES = {"translate": ("vil", "vis", "ir069", "ir107"), "forecast": ("vil",)}
 
@@ -52,11 +57,14 @@ class Sevir(Source):
     [S/2, S/2, 1] are the other channels of the same time.
 
     forecast: vil alone, "image", "context", "context_time" and "time" as of `SyntheticStorms`.
+
+    A vil of 255 means that no radar measured: it stays 255 in "image", and is the spec's `missing`;
+    in "context" it is 0, no rain, for whoever forecasts from it.
     """
 
     path: pathlib.Path | str
     """Of the folder that holds the .h5 files: from the working folder, or else a data folder."""
-    task: Literal["translate", "forecast"] = "translate"
+    task: SevirTask = "translate"
     """translate: vis, ir069 and ir107 into vil; forecast: vil into later vil."""
     size: int | None = None
     """S, height and width of vil, a whole fraction of its own 384 (None); means are taken."""
@@ -123,11 +131,13 @@ class Sevir(Source):
                 )
         if self.task == "forecast":
             spec = forecast_spec((size, size, 1), self.context, self.targets)
-            return dataclasses.replace(spec, thresholds=VIL_THRESHOLDS)
+            return dataclasses.replace(spec, thresholds=VIL_THRESHOLDS, missing=VIL_MISSING)
         half = (size // 2, size // 2, 1)
         sizes = {"vis": (size, size, 1), "ir069": half, "ir107": half}
         extras = tuple(Extra(name, shape, "uint8") for name, shape in sizes.items())
-        return DataSpec((size, size, 1), extras=extras)
+        return DataSpec(
+            (size, size, 1), extras=extras, thresholds=VIL_THRESHOLDS, missing=VIL_MISSING
+        )
 
     def _starts(self, files: SevirFiles) -> np.ndarray:
         """The first frame of each example of an event."""
@@ -149,14 +159,21 @@ def to_levels(values: np.ndarray, name: str, size: int) -> np.ndarray:
     Args:
       values: [..., k size, k size], as they are stored.
       name: of the type.
-      size: height and width that are wanted; means are taken over k x k pixels.
+      size: height and width that are wanted; means are taken over k x k pixels, of vil over those
+        that were measured.
 
     Returns:
-      uint8 [..., size, size, 1].
+      uint8 [..., size, size, 1]; of vil `VIL_MISSING` where nothing was measured.
     """
     k = values.shape[-1] // size
     blocks = values.reshape(*values.shape[:-2], size, k, size, k)
-    means = blocks.mean((-3, -1), dtype=np.float32)
+    if name == "vil":
+        measured = blocks != VIL_MISSING
+        num = measured.sum((-3, -1), dtype=np.float32)
+        total = np.where(measured, blocks, 0).sum((-3, -1), dtype=np.float32)
+        means = np.where(num > 0, total / np.maximum(num, 1), VIL_MISSING)
+    else:
+        means = blocks.mean((-3, -1), dtype=np.float32)
     low, high = RANGES[name]
     levels = 255 * (means - low) / (high - low)
     return np.rint(np.clip(levels, 0, 255)).astype(np.uint8)[..., None]
@@ -203,10 +220,13 @@ class _Frames(Examples):
             channels = {name: array[start] for name, array in arrays.items()}
             return {"image": channels.pop("vil"), **channels}
         frames = arrays["vil"][start : start + self._length]
-        return forecast_example(frames, FRAME_SECONDS * np.arange(self._length), self._context)
+        example = forecast_example(frames, FRAME_SECONDS * np.arange(self._length), self._context)
+        known = example["context"]
+        return {**example, "context": np.where(known == VIL_MISSING, np.uint8(0), known)}
 
     @functools.cached_property
     def fingerprint(self) -> str:  # type: ignore[override]
         """A hash of the files and of what is taken of them."""
-        text = repr((self._files.fingerprint, self._found, self._length, self._sizes, RANGES))
+        of = (self._files.fingerprint, self._found, self._length, self._sizes, RANGES, VIL_MISSING)
+        text = repr((*of, self._context))
         return hashlib.sha1(text.encode()).hexdigest()

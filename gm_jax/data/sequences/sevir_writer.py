@@ -66,4 +66,5 @@ def _measured(name: str, cloud: np.ndarray, low: np.ndarray) -> np.ndarray:
         return np.rint(-2000 - 5000 * cloud)
     if name == "ir107":  # 1e-2 °C
         return np.rint(2500 - 8500 * cloud - 1500 * np.maximum(low - cloud, 0))
-    return np.rint(255 * np.clip((cloud - 0.35) / 0.6, 0, 1) ** 1.5)
+    rain = np.rint(255 * np.clip((cloud - 0.35) / 0.6, 0, 1) ** 1.5)
+    return np.minimum(rain, 254)  # 255 would mean that it was not measured

@@ -7,7 +7,7 @@ import math
 import pathlib
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,10 @@ from gm_jax.errors import UserError
 
 _ENDINGS = (".jpg", ".jpeg", ".png")
 _FEATURES, _LABEL = "_features.json", "_label.json"
+NUM_OCEANS = 10
+"""Oceans have numbers below this; those of the competition's files are 1 (Atlantic) and 2 (East
+Pacific)."""
+
 _NAME = re.compile(r"(.+)_\d+")  # with its folder: two may hold storms of one name
 
 
@@ -29,12 +33,14 @@ class Storm:
       times: seconds, increasing.
       winds: knots, where any frame of the storm has a label; what is missing between is
         interpolated over time. Else None.
+      oceans: the number of the ocean that each frame is over, 0 .. `NUM_OCEANS` - 1, or None.
     """
 
     id: str
     names: tuple[str, ...]
     times: tuple[float, ...]
     winds: tuple[float, ...] | None
+    oceans: tuple[int | None, ...]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -71,13 +77,14 @@ class StormFiles:
           UserError: a json file is missing or makes no sense, or two frames of a storm have one
             time.
         """
-        frames: dict[str, list[tuple[float, str, float | None]]] = {}
+        frames: dict[str, list[_Frame]] = {}
         for name in self._images:
-            storm, time, wind = self._read_frame(name)
-            frames.setdefault(storm, []).append((time, name, wind))
+            storm, frame = self._read_frame(name)
+            frames.setdefault(storm, []).append(frame)
         return [self._sorted(storm, frames[storm]) for storm in sorted(frames)]
 
-    def _read_frame(self, name: str) -> tuple[str, float, float | None]:
+    def _read_frame(self, name: str) -> tuple[str, "_Frame"]:
+        """The storm that a frame belongs to, and what is said of it."""
         stem = name.rpartition(".")[0]
         if stem + _FEATURES not in self._names:
             raise UserError(
@@ -98,7 +105,7 @@ class StormFiles:
         if stem + _LABEL in self._names:
             label = self._read_json(stem + _LABEL)
             wind = self._number(stem + _LABEL, label, "wind_speed", "knots")
-        return str(storm), time, wind
+        return str(storm), _Frame(time, name, wind, _ocean(features.get("ocean")))
 
     def _read_json(self, name: str) -> Mapping[str, Any]:
         path = self.path / name
@@ -126,22 +133,37 @@ class StormFiles:
             )
         return number
 
-    def _sorted(self, storm: str, frames: list[tuple[float, str, float | None]]) -> Storm:
+    def _sorted(self, storm: str, frames: list["_Frame"]) -> Storm:
         frames = sorted(frames, key=lambda frame: frame[:2])
-        for (time, name, _), (other_time, other, _) in itertools.pairwise(frames):
-            if time == other_time:
+        for frame, other in itertools.pairwise(frames):
+            if frame.time == other.time:
                 raise UserError(
-                    f"storm {storm} in {self.path} has two frames at {time:g} s, {name} and "
-                    f"{other}: mend a relative_time, or remove one"
+                    f"storm {storm} in {self.path} has two frames at {frame.time:g} s, "
+                    f"{frame.name} and {other.name}: mend a relative_time, or remove one"
                 )
-        times, names, winds = zip(*frames, strict=True)
-        return Storm(storm, names, times, _filled(times, winds))
+        times, names, winds, oceans = zip(*frames, strict=True)
+        return Storm(storm, names, times, _filled(times, winds), oceans)
+
+
+class _Frame(NamedTuple):
+    """What is said of a frame: seconds, its file, knots and an ocean where they are known."""
+
+    time: float
+    name: str
+    wind: float | None
+    ocean: int | None
 
 
 def _is_wanted(name: str) -> bool:
     return not name.rpartition("/")[2].startswith(".") and name.lower().endswith(
         (*_ENDINGS, ".json")
     )
+
+
+def _ocean(value: Any) -> int | None:
+    """The number of an ocean, written as a number or as text; None for all else."""
+    numbers = {str(number): number for number in range(NUM_OCEANS)}
+    return numbers.get(str(value).strip())
 
 
 def _filled(times: tuple[float, ...], winds: tuple[float | None, ...]) -> tuple[float, ...] | None:

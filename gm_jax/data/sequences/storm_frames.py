@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gm_jax.data.pixels import middle, to_mode, to_pixels, unreadable_reason
+from gm_jax.data.pixels import middle, middle_box, to_mode, to_pixels, unreadable_reason
 from gm_jax.data.sequences.storm_files import Storm, StormFiles
+from gm_jax.data.transforms import height_width
 from gm_jax.errors import UserError
 
 
@@ -14,14 +15,14 @@ class Cut(NamedTuple):
     """What is made of every frame.
 
     Attributes:
-      size: height and width it gets; None: it stays as large as it is.
-      crop: side of the square in the middle that is kept; None: all of it, or where it is resized
-        the largest square.
+      size: height and width it gets, or one number for both; None: it stays as large as it is.
+      crop: height and width of the part in the middle that is kept, or one number for both; None:
+        all of it, or where it is resized the largest part of the proportions of the size.
       channels: 1 grey, 3 colour.
     """
 
-    size: int | None = None
-    crop: int | None = None
+    size: int | tuple[int, int] | None = None
+    crop: int | tuple[int, int] | None = None
     channels: int = 1
 
 
@@ -53,13 +54,17 @@ def decode_frame(path: pathlib.Path, cut: Cut) -> np.ndarray:
     except Exception as error:  # whatever a decoder makes of damaged bytes
         reason = getattr(error, "strerror", None) or unreadable_reason(error)
         raise UserError(f"{path} cannot be read ({reason}): mend it") from error
-    side = cut.crop or (min(image.size) if cut.size else None)
-    if side is not None:
-        if side > min(image.size):
-            raise UserError(f"crop {side} is larger than {path}, {image.width}x{image.height}")
-        image = middle(image, side)
+    if cut.crop is not None:
+        height, width = height_width(cut.crop)
+        if height > image.height or width > image.width:
+            crop = cut.crop if isinstance(cut.crop, int) else f"{width}x{height}"
+            raise UserError(f"crop {crop} is larger than {path}, {image.width}x{image.height}")
+        image = middle(image, height, width)
+    elif cut.size is not None:
+        image = middle_box(image, *height_width(cut.size))
     if cut.size is not None:
-        image = image.resize((cut.size, cut.size), Image.Resampling.BILINEAR)
+        height, width = height_width(cut.size)
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
     return to_pixels(image)
 
 

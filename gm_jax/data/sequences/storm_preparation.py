@@ -125,4 +125,5 @@ def _storm(entry: dict[str, Any]) -> Storm:
         tuple(entry["names"]),
         tuple(entry["times"]),
         None if winds is None else tuple(winds),
+        tuple(entry["oceans"]),
     )
