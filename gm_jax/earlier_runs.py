@@ -78,6 +78,9 @@ _SAMPLING_FIELDS = {
     "gm_jax.models:RealNVP": ("gm_jax.models:FlowSampling", ("temperature",)),
 }
 
+# Whether the last frame is moved along was a yes or no, `warp`.
+_FORECASTERS = ("gm_jax.models:ConvLSTM", "gm_jax.models:UNetAttention")
+
 # Fields that came later, with the value that behaves as the code did before they came. One that is
 # missing here makes every record of a recipe that has it one of another recipe.
 _AS_BEFORE: dict[str, dict[str, Any]] = {
@@ -91,7 +94,7 @@ _AS_BEFORE: dict[str, dict[str, Any]] = {
     "gm_jax:Training": {"samples_for_metrics": 0, "metrics_classifier": None},
     "gm_jax.models:Bayes": {"shrink_to": "data"},
     "gm_jax.models:CGAN": {"average_statistics": False},
-    "gm_jax.models:ConvLSTM": {"initializer": "lecun_normal"},
+    "gm_jax.models:ConvLSTM": {"initializer": "lecun_normal", "flow_steps": 1},
     "gm_jax.models:DCGAN": {"average_statistics": False},
     "gm_jax.models:DDPM": {"decoder_scale": "beta", "wave_octaves": 0},
     "gm_jax.models:DiffusionSampling": {"grid": "trailing", "begin": 1.0},
@@ -103,7 +106,7 @@ _AS_BEFORE: dict[str, dict[str, Any]] = {
         "shrink_to": "data",
     },
     "gm_jax.models:PixelCNN": {"residual_rows": False, "visible_fan_in": False},
-    "gm_jax.models:UNetAttention": {"initializer": "lecun_normal"},
+    "gm_jax.models:UNetAttention": {"initializer": "lecun_normal", "flow_steps": 1},
     "gm_jax.nets:UNet": {"middle_attention": True},
 }
 
@@ -121,6 +124,8 @@ def as_written_today(plain: dict[str, Any]) -> dict[str, Any]:
         if moved:
             plain["sampling"] = {CLASS: sampling, **moved}
     unused = _unused(name, plain)
+    if name in _FORECASTERS and "warp" in plain:
+        plain["head"] = "blend" if plain.pop("warp") else "frame"
     before = {k: v for k, v in _AS_BEFORE.get(name, {}).items() if k not in unused}
     return {**before, **plain}
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import gm_jax
+from gm_jax.earlier_runs import as_written_today
 from gm_jax.errors import UserError
 from gm_jax.experiment_file import load
 
@@ -57,6 +58,21 @@ def test_an_earlier_run_forecasts():
     extras["context_time"] += np.arange(1 - extras["context_time"].shape[1], 1) * 600.0
     frames = run.forecast(extras, [600.0, 1200.0])
     assert frames.shape == (1, 2, *run.spec.shape[-3:])
+    assert run.experiment.model.head == "blend"  # as its warp: true was
+
+
+@pytest.mark.parametrize(("warp", "head"), [(True, "blend"), (False, "frame")])
+@pytest.mark.parametrize("name", ["ConvLSTM", "UNetAttention"])
+def test_warp_was_a_yes_or_no(name, warp, head):
+    plain = {"class": f"gm_jax.models:{name}", "warp": warp, "width": 3}
+    today = as_written_today(plain)
+    assert today == {
+        "class": plain["class"],
+        "head": head,
+        "width": 3,
+        "flow_steps": 1,
+        "initializer": "lecun_normal",
+    }
 
 
 def test_an_earlier_run_is_resumed_and_writes_names_of_today(tmp_path):

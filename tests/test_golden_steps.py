@@ -74,6 +74,7 @@ BEGINNINGS = {
         gated=True, channels=4, first_kernel=5, num_blocks=2, optimizer=_ADAM
     ),
     "RealNVP": lambda: models.RealNVP(optimizer=_ADAM).quick(),
+    "SimVP": lambda: models.SimVP(optimizer=_ADAM).quick(),
     "UNetAttention": lambda: models.UNetAttention(optimizer=_ADAM).quick(),
     "VAE": lambda: models.VAE(
         coder=nets.DenseCoder(hidden=(8,)),

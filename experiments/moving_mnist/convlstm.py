@@ -49,7 +49,7 @@ def get_config() -> Experiment:
             "data.batch_size": 8,
             "model.widths": (16, 32),
             "model.hidden": (64, 64),
-            "model.warp": False,
+            "model.head": "frame",
             "model.optimizer.learning_rate": 2e-3,
             "model.optimizer.warmup_steps": 100,
             "model.optimizer.decay_steps": 1800,

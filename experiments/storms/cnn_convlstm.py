@@ -41,7 +41,7 @@ def reference() -> Experiment:
         **{
             "model.hidden": (128, 64),
             "model.norm": "batch",
-            "model.warp": False,
+            "model.head": "frame",
             "model.initializer": "torch",
             "model.loss": ForecastLoss(ssim=1.0),
             "model.optimizer": Optimizer(learning_rate=1e-3),

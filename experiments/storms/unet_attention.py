@@ -44,7 +44,7 @@ def reference() -> Experiment:
             "model.depth": 4,
             "model.num_heads": 4,
             "model.norm": "batch",
-            "model.warp": False,
+            "model.head": "frame",
             "model.initializer": "torch",
             "model.optimizer": Optimizer(learning_rate=1e-3),
         }

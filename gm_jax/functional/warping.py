@@ -6,6 +6,29 @@ import jax.numpy as jnp
 Array = jax.Array
 
 
+def flow_displacement(velocity: Array, tau: Array, steps: int = 1) -> Array:
+    """Where a steady field of velocities leads to from each place within a time.
+
+      d₀ = 0,   d' = d + (τ / K) v(x + d)
+
+    v being looked up bilinearly: the semi-Lagrangian trajectories of Staniforth & Côté 1991 (Mon.
+    Weather Rev. 119). One step is τ v; more follow a curved way, such as that of a rotation.
+
+    Args:
+      velocity: pixels per unit of τ, rows then columns, [B, H, W, 2].
+      tau: [B].
+      steps: K, at least 1.
+
+    Returns:
+      Pixels, [B, H, W, 2]; 0 to the bit where the velocity is 0.
+    """
+    step = tau[:, None, None, None] / steps
+    displacement = step * velocity
+    for _ in range(steps - 1):
+        displacement += step * backward_warp(velocity, displacement)
+    return displacement
+
+
 def backward_warp(image: Array, displacement: Array) -> Array:
     """The image looked up at x + displacement(x), bilinearly; beyond its edge is the edge's value.
 

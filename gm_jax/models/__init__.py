@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gm_jax.models.gmm import GMM as GMM
     from gm_jax.models.pixelcnn import PixelCNN as PixelCNN
     from gm_jax.models.realnvp import RealNVP as RealNVP
+    from gm_jax.models.simvp import SimVP as SimVP
     from gm_jax.models.unet_attention import UNetAttention as UNetAttention
     from gm_jax.models.vae import VAE as VAE
     from gm_jax.sampling import AutoregressiveSampling as AutoregressiveSampling
@@ -43,6 +44,7 @@ _LAZY = {
     "NaiveDiffusion": "gm_jax.models.diffusion_naive:NaiveDiffusion",
     "PixelCNN": "gm_jax.models.pixelcnn:PixelCNN",
     "RealNVP": "gm_jax.models.realnvp:RealNVP",
+    "SimVP": "gm_jax.models.simvp:SimVP",
     "UNetAttention": "gm_jax.models.unet_attention:UNetAttention",
     "VAE": "gm_jax.models.vae:VAE",
 }

@@ -115,7 +115,9 @@ class ConvLSTMNet(nn.Module):
         h = Decoder(config)(_merged(h), train)[:, :height, :width]
         last = jnp.broadcast_to(context[:, -1:], (batch, num_wanted, *context.shape[2:]))
         tau = times.reshape(-1) / config.time_scale
-        frames = ForecastHead(self.channels, config.warp, dtype)(h, _merged(last), tau)
+        frames = ForecastHead(self.channels, config.head, config.flow_steps, dtype)(
+            h, _merged(last), tau
+        )
         return frames.reshape(batch, num_wanted, height, width, self.channels)
 
 

@@ -29,6 +29,7 @@ from gm_jax.model import (
     create_state,
     gradient_update,
 )
+from gm_jax.nets.forecast_head import HeadName
 from gm_jax.nets.initializers import Initializer
 from gm_jax.nets.norm import FrameNormName
 from gm_jax.optimizer import Optimizer
@@ -46,9 +47,12 @@ class Forecaster(Family):
     """What is made small."""
     time_scale: float = 3600.0
     """Seconds that count as 1 inside the network: of the order of the intervals of the data."""
-    warp: bool = True
-    """Whether a forecast is the last frame moved along a learned flow, with what is new on top of
-    it; else it is made from features alone."""
+    head: HeadName = "persistence"
+    """persistence: the last frame moved along a learned flow, plus a residual that grows with time;
+    exactly the last frame before any training. blend: moved along, with new content over it by a
+    learned mask. frame: made from features alone."""
+    flow_steps: int = 1
+    """In which the flow is followed (not frame): 2 or 3 bend it as in a fast rotation."""
     optimizer: Optimizer = Optimizer()
     """How the parameters move."""
     dtype: Literal["float32", "bfloat16"] = "float32"
@@ -64,7 +68,7 @@ class Forecaster(Family):
     own_parts: ClassVar[tuple[str, ...]] = ("features",)
 
     def __post_init__(self) -> None:
-        check_positive(self, "time_scale")
+        check_positive(self, "time_scale", "flow_steps")
         if self.norm == "batch" and self.optimizer.ema_decay is not None:
             raise ConfigError(
                 f"{type(self).__name__}.norm batch has statistics of the parameters as they are, "
@@ -113,7 +117,7 @@ class Forecaster(Family):
         return gradient_update(state, loss_fn, self.optimizer)
 
     def evaluate(self, state: TrainState, batch: Batch, rngs: Rngs) -> dict[str, Array]:
-        """loss as trained; mse, mae, psnr (dB) and ssim on [0, 1], means over frames.
+        """loss as trained; mse, mae, psnr (dB) and ssim clipped to [0, 1], means over frames.
 
         Sequences also have them for each frame, in the order of the times: mse_t1, mse_t2, ...
         Images smaller than SSIM's window of 11 pixels have no ssim. Where data have a level for
@@ -123,7 +127,7 @@ class Forecaster(Family):
         target, seen = to_unit(batch["image"], spec.num_levels), spec.seen(batch["image"])
         prediction = self._predicted(state, batch)
         figures = {"loss": self.loss(prediction, target, self.features, seen)}
-        by_frame = frame_figures(prediction, target, seen)  # [B, M] each
+        by_frame = frame_figures(jnp.clip(prediction, 0.0, 1.0), target, seen)  # [B, M] each
         mean = jnp.mean if seen is None else jnp.nanmean
         figures |= {name: mean(values, 1) for name, values in by_frame.items()}
         if seen is not None:
@@ -170,7 +174,7 @@ class Forecaster(Family):
         extra_shape(spec, "context")
 
     def _module(self, spec: DataSpec) -> nn.Module:
-        """(inputs, train) -> what is predicted, on [0, 1], float32."""
+        """(inputs, train) -> what is predicted, float32; levels are made of it clipped to [0, 1]."""
         raise NotImplementedError
 
     def _inputs(self, batch: Mapping[str, Array], spec: DataSpec) -> dict[str, Array]:
@@ -185,7 +189,7 @@ class Forecaster(Family):
         }
 
     def _predicted(self, state: TrainState, batch: Mapping[str, Array]) -> Array:
-        """What a trained model makes: on [0, 1], [B, M', H, W, C] (images: [B, H, W, C])."""
+        """What a trained model makes: [B, M', H, W, C] (images: [B, H, W, C])."""
         return self._predict(state.eval_params, state.model_state, state.spec, batch, None)[0]
 
     def _predict(

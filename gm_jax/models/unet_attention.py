@@ -177,7 +177,7 @@ class UNetAttentionNet(nn.Module):
         h = UNetBackbone(config, name=_BACKBONE)(joins, embedding, train)
         last = _for_each(context[:, -1], num_wanted)
         tau = times.reshape(-1) / config.time_scale
-        out = ForecastHead(channels, config.warp, dtype)(h, last, tau)
+        out = ForecastHead(channels, config.head, config.flow_steps, dtype)(h, last, tau)
         return out.reshape(batch, num_wanted, height, width, channels)
 
 

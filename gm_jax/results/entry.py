@@ -9,7 +9,7 @@ from gm_jax.errors import UserError
 from gm_jax.evaluation.figure import Figure
 from gm_jax.results.settings import Settings
 
-_DRAW_NOTHING = ("Autoencoder", "Classifier", "ConvLSTM", "UNetAttention")
+_DRAW_NOTHING = ("Autoencoder", "Classifier", "ConvLSTM", "SimVP", "UNetAttention")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
