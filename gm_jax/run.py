@@ -26,7 +26,7 @@ from gm_jax.drawing import chunk_size, draw, sample_rngs
 from gm_jax.errors import UserError
 from gm_jax.evaluation.features import ClassifierFeatures, Features
 from gm_jax.evaluation.figure import Figure
-from gm_jax.evaluation.forecasts import LeadTimes, evaluate_lead_times
+from gm_jax.evaluation.forecasts import MODEL, LeadTimes, evaluate_lead_times
 from gm_jax.evaluation.named_features import FeaturesName, named_features
 from gm_jax.evaluation.quality import SampleQuality, check_num, sample_quality
 from gm_jax.evaluation.samples import check_reader, evaluate_samples
@@ -453,7 +453,7 @@ class Run:
         """
         require(self.model, self.spec, "forecast")  # before data are read
         size = self.experiment.evaluation.batch_size
-        return evaluate_lead_times(self.model, self.state, self._open(split), size)
+        return evaluate_lead_times({MODEL: (self.model, self.state)}, self._open(split), size)
 
     def evaluate_samples(
         self, classifier: "Run", num: int = 1000, seed: int = 0

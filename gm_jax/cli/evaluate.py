@@ -126,6 +126,8 @@ def show_lead_times(result: "LeadTimes", out: Path) -> None:
 
     for line in result.table():
         say("", line)
+    if result.recommendation:
+        say("advice", result.recommendation)
     with naming(out):
         plot_lead_times(result.seconds, result.values(), out)
     say("pictures", str(out))

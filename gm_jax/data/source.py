@@ -31,6 +31,13 @@ class Examples(abc.ABC):
     @abc.abstractmethod
     def __len__(self) -> int: ...
 
+    def groups(self) -> np.ndarray | None:
+        """Which examples belong together, such as windows of one storm: int [N], a number a group.
+
+        None: all are independent of each other, as far as the source knows.
+        """
+        return None
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if cls.__getitem__ is Examples.__getitem__ and cls.take is Examples.take:

@@ -67,7 +67,8 @@ class SyntheticStorms(Source):
         return forecast_spec((self.size, self.size, 1), self.context, self.targets)
 
     def open(self, split: str) -> Examples:
-        return _Rendered(*self._find(split), self.context, self.size)
+        storms, origins, times = self._find(split)
+        return _Rendered(storms, origins, times, self.context, self.size, self._groups(split))
 
     def truth(self, split: str, index: int | np.ndarray, times: np.ndarray) -> np.ndarray:
         """What an example looks like at any times.
@@ -104,10 +105,7 @@ class SyntheticStorms(Source):
           Each one's storm [n]; where its time 0 lies in the storm's own time, [n]; and its times,
           seconds, float32 [n, N + M].
         """
-        numbers = {"train": self.num_train, "validation": self.num_validation}
-        numbers.update(dict.fromkeys(("test", *_LEADS), self.num_test))
-        sizes = {name: num * self.windows for name, num in numbers.items()}
-        parts = split_indices(split, sizes)
+        parts, numbers = self._parts(split)
         found = [self._draw(name, numbers[name], indices) for name, indices in parts]
         storms, origins, times = zip(*found, strict=True)
         joined = {
@@ -115,6 +113,20 @@ class SyntheticStorms(Source):
             for f in dataclasses.fields(Vortices)
         }
         return Vortices(**joined), np.concatenate(origins), np.concatenate(times)
+
+    def _parts(self, split: str) -> tuple[list[tuple[str, np.ndarray]], dict[str, int]]:
+        """The examples of a split by their numbers, and how many storms each split has."""
+        numbers = {"train": self.num_train, "validation": self.num_validation}
+        numbers.update(dict.fromkeys(("test", *_LEADS), self.num_test))
+        sizes = {name: num * self.windows for name, num in numbers.items()}
+        return split_indices(split, sizes), numbers
+
+    def _groups(self, split: str) -> np.ndarray:
+        """A number for the storm of each example of a split."""
+        parts, numbers = self._parts(split)
+        first = dict(zip(numbers, np.cumsum([0, *numbers.values()]), strict=False))
+        first.update(dict.fromkeys(_LEADS, first["test"]))  # the same storms
+        return np.concatenate([first[name] + indices // self.windows for name, indices in parts])
 
     def _draw(self, split: str, num: int, indices: np.ndarray) -> tuple[Any, Any, Any]:
         """As `_find`, for the examples at `indices` of one split of `num` storms."""
@@ -140,13 +152,23 @@ class _Rendered(Examples):
     """Examples that are rendered as they are read."""
 
     def __init__(
-        self, storms: Vortices, origins: np.ndarray, times: np.ndarray, context: int, size: int
+        self,
+        storms: Vortices,
+        origins: np.ndarray,
+        times: np.ndarray,
+        context: int,
+        size: int,
+        groups: np.ndarray,
     ):
         self._storms, self._origins, self._times = storms, origins, times
-        self._context, self._size = context, size
+        self._context, self._size, self._groups = context, size, groups
 
     def __len__(self) -> int:
         return len(self._times)
+
+    def groups(self) -> np.ndarray:
+        """The number of each example's storm."""
+        return self._groups
 
     def take(self, indices: Sequence[int]) -> list[Example]:
         chosen = np.asarray(indices, int)
