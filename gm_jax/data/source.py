@@ -129,6 +129,17 @@ class Source(Config):
         """One line on what there is, for sources whose name does not say it; else None."""
         return None
 
+    def at_other_times(self, split: str) -> dict[str, str]:
+        """Splits of the same examples with wanted times at other distances, by what they are.
+
+        Such as {"half": "test_half", "double": "test_double"} of "test"; none, unless a source has
+        them.
+
+        Args:
+          split: as for `open`.
+        """
+        return {}
+
     def truth(self, split: str, index: int | np.ndarray, times: np.ndarray) -> np.ndarray | None:
         """What examples of a sequence look like at any times, for sources that know; else None.
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,6 +70,11 @@ class SyntheticStorms(Source):
     def open(self, split: str) -> Examples:
         storms, origins, times = self._find(split)
         return _Rendered(storms, origins, times, self.context, self.size, self._groups(split))
+
+    def at_other_times(self, split: str) -> dict[str, str]:
+        if not re.fullmatch(r"test(\[[^\]]*\])?", split):
+            return {}
+        return {name.removeprefix("test_"): split.replace("test", name) for name in _LEADS}
 
     def truth(self, split: str, index: int | np.ndarray, times: np.ndarray) -> np.ndarray:
         """What an example looks like at any times.
