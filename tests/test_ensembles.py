@@ -150,7 +150,7 @@ def test_what_makes_no_ensemble(runs, type_, tmp_path):
             gm_jax.Ensemble([runs[0], other])
     levels = dataclasses.replace(runs[1].spec, num_levels=16)
     few = Run(tmp_path, runs[1].experiment, dataclasses.replace(runs[1].state, spec=levels), None)
-    with pytest.raises(UserError, match="with 16 levels, but .* with 256 levels"):
+    with pytest.raises(UserError, match=r"with 16 levels, but .* with 256 levels"):
         gm_jax.Ensemble([runs[0], few])
     images = Run(tmp_path, Experiment(data=Data(), model=Autoencoder()), few.state, None)
     with pytest.raises(UserError, match="Autoencoder can't forecast"):
