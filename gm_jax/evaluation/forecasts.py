@@ -80,7 +80,8 @@ class LeadTimes:
         """
         times = "".join(f"{spoken_time(round(s)):>16}" for s in self.seconds)
         names = list(dict.fromkeys(n for figures in self.figures.values() for n in figures))
-        wide = 2 + max(len("extrapolation"), *map(len, self.figures))
+        heads = [_LABELS.get(name, name) for name in only or names]
+        wide = 2 + max(len("extrapolation"), *map(len, self.figures), *map(len, heads))
         lines = []
         for name in only or names:
             label = _LABELS.get(name, name)

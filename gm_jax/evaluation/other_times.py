@@ -1,5 +1,6 @@
 """Whether forecasts answer the times asked for: at other distances, and told wrong times."""
 
+import dataclasses
 from collections.abc import Mapping
 
 from gm_jax.data.config import AnyData
@@ -33,5 +34,6 @@ def evaluate_other_times(
         name: evaluate_lead_times(members, data.open(other), batch_size)
         for name, other in others.items()
     }
-    own = data.open(split)
-    return {**found, SHUFFLED: evaluate_lead_times(members, own, batch_size, shuffled=True)}
+    told = evaluate_lead_times(members, data.open(split), batch_size, shuffled=True)
+    # Nobody asks which of them to use so.
+    return {**found, SHUFFLED: dataclasses.replace(told, against={}, recommendation=None)}

@@ -40,7 +40,7 @@ def plot_lead_times(
             better = "smaller is better" if name in _ERRORS else "larger is better"
             if name in _RATIOS:
                 better = "1 is best"
-                axis.axhline(1.0, linewidth=0.8, linestyle=":")
+                axis.axhline(1.0, color="0.5", linewidth=0.8, linestyle=":")
             axis.set(title=f"{name} ({better})", xlabel="minutes" if minutes else "s")
         axes[0].legend()
         canvas.savefig(aside, dpi=110, format="png")

@@ -11,7 +11,7 @@ from gm_jax.whole_file import replacing
 
 _PANELS = 6  # of more lead times some are shown, evenly spread
 _COLUMNS = 3
-_LEAST = 1e-4  # of the largest power: what is less is rounding of levels
+_LEAST = 1e-9  # of the largest power: what is less is not drawn
 
 
 def plot_spectra(
@@ -35,7 +35,9 @@ def plot_spectra(
     shown = np.unique(np.linspace(0, len(seconds) - 1, _PANELS).round().astype(int))
     columns = min(len(shown), _COLUMNS)
     rows = -(-len(shown) // columns)
-    highest = max(float(power[:, 1 : last + 1].max()) for power in spectra.values())
+    drawn = np.stack([power[np.ix_(shown, k)] for power in spectra.values()])
+    highest = float(drawn.max()) or 1.0  # of frames that are all of one level
+    lowest = min(drawn[drawn > highest * _LEAST], default=highest)
     with styled_plots() as theme, replacing(out) as aside:
         canvas = Figure(figsize=(3.9 * columns, 3.2 * rows), layout="constrained")
         axes = canvas.subplots(rows, columns, squeeze=False, sharey=True).ravel()
@@ -45,10 +47,10 @@ def plot_spectra(
             ink = f"#{theme.ink:02x}{theme.ink:02x}{theme.ink:02x}"
             for method, power in spectra.items():
                 style = {"color": ink, "linewidth": 2.2} if method == "truth" else {}
-                axis.loglog(k, np.maximum(power[i, k], 1e-300), label=method, **style)
+                axis.loglog(k, np.maximum(power[i, k], lowest / 10), label=method, **style)
             axis.axvspan(shorter // 3 + 1, last, color=ink, alpha=0.07, linewidth=0)
             axis.set(title=spoken_time(round(seconds[i])), xlabel="periods over the shorter side")
-            axis.set_ylim(bottom=highest * _LEAST * 1e-3, top=highest * 2)
+            axis.set_ylim(lowest / 2, highest * 2)
         axes[0].set_ylabel("power")
         axes[0].legend()
         canvas.savefig(aside, dpi=110, format="png")
