@@ -56,7 +56,7 @@ def clustered_stderr(values: np.ndarray, groups: np.ndarray | None = None) -> np
     """Standard error of a mean over examples, of which those of one group are dependent.
 
     Args:
-      values: [n, ...].
+      values: [n, ...]; NaN where there is none, such as of a frame of which nothing was seen.
       groups: the number of each example's group, [n]; None: each is a group of its own, and this is
         the standard deviation over the root of n.
 
@@ -64,22 +64,30 @@ def clustered_stderr(values: np.ndarray, groups: np.ndarray | None = None) -> np
       float64 [...]; NaN where there is one group only, which tells nothing.
     """
     values = np.asarray(values, np.float64)
-    deviations = values - values.mean(0)
-    if groups is not None:
-        numbers, places = np.unique(groups, return_inverse=True)
-        sums = np.zeros((len(numbers), *values.shape[1:]))
-        np.add.at(sums, places, deviations)
-        deviations = sums
-    count = len(deviations)
-    if count < 2:
-        return np.full(values.shape[1:], np.nan)
-    return np.sqrt(count / (count - 1) * (deviations**2).sum(0)) / len(values)
+    there = ~np.isnan(values)
+    deviations = np.where(there, values - mean_of(values), 0.0)
+    groups = np.arange(len(values)) if groups is None else groups
+    numbers, places = np.unique(groups, return_inverse=True)
+    sums, counts = np.zeros((2, len(numbers), *values.shape[1:]))
+    np.add.at(sums, places, deviations)
+    np.add.at(counts, places, there)
+    count = (counts > 0).sum(0)
+    count = np.where(count < 2, np.nan, count)
+    return np.sqrt(count / (count - 1) * (sums**2).sum(0)) / there.sum(0)
+
+
+def mean_of(values: np.ndarray) -> np.ndarray:
+    """The mean of those of values [n, ...] that are not NaN, float64 [...]; NaN where all are."""
+    values = np.asarray(values, np.float64)
+    there = ~np.isnan(values)
+    count = there.sum(0).astype(np.float64)
+    return np.where(there, values, 0.0).sum(0) / np.where(count > 0, count, np.nan)
 
 
 def mean_figures(values: np.ndarray, groups: np.ndarray | None = None) -> tuple[Figure, ...]:
     """The means over examples of values [n, M], one figure for each lead time."""
     values = np.asarray(values, np.float64)
-    return figures_of(values.mean(0), clustered_stderr(values, groups), len(values), "error")
+    return figures_of(mean_of(values), clustered_stderr(values, groups), len(values), "error")
 
 
 def ratio_figures(
@@ -108,9 +116,9 @@ def ratio_of_means(
       float64 [...] twice; NaN where the mean of `below` is 0.
     """
     a, b = (np.asarray(v, np.float64) for v in (above, below))
-    mean = b.mean(0)
+    mean = mean_of(b)
     mean = np.where(mean == 0, np.nan, mean)
-    ratio = a.mean(0) / mean
+    ratio = mean_of(a) / mean
     return ratio, clustered_stderr(a - ratio * b, groups) / np.abs(mean)
 
 
@@ -122,7 +130,8 @@ def compare(errors: np.ndarray, others: np.ndarray, groups: np.ndarray | None) -
       others: of the other forecast, likewise.
       groups: as `clustered_stderr`.
     """
-    (overall,) = ratio_figures(errors.mean(1)[:, None], others.mean(1)[:, None], groups)
+    own, theirs = (np.nan_to_num(values).sum(1, keepdims=True) for values in (errors, others))
+    (overall,) = ratio_figures(own, theirs, groups)
     difference = np.asarray(errors, np.float64) - others
     return Paired(mean_figures(difference, groups), ratio_figures(errors, others, groups), overall)
 
@@ -147,8 +156,8 @@ def recommend(
       name: what the model is called.
     """
     names = list(baselines)
-    means = np.stack([baselines[b].mean(0, dtype=np.float64) for b in names])  # [baselines, M]
-    nearest = means.argmin(0)
+    means = np.stack([mean_of(baselines[b]) for b in names])  # [baselines, M]
+    nearest = np.where(np.isnan(means), np.inf, means).argmin(0)
     best = np.stack([baselines[names[i]][:, m] for m, i in enumerate(nearest)], 1)
     paired = compare(errors, best, groups)
     used = [name if better else names[i] for better, i in zip(paired.better, nearest, strict=True)]

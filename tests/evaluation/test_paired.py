@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from gm_jax.evaluation.paired import clustered_stderr, compare, ratio_of_means, recommend
+from gm_jax.evaluation.paired import clustered_stderr, compare, mean_of, ratio_of_means, recommend
 
 SECONDS = (1200.0, 2400.0, 3600.0)
 
@@ -18,6 +18,22 @@ def test_without_groups_it_is_the_standard_error_of_a_mean():
     again = clustered_stderr(np.repeat(values, 5, 0), np.repeat(np.arange(50), 5))
     np.testing.assert_allclose(again, clustered_stderr(values))
     assert np.isnan(clustered_stderr(values, np.zeros(50))).all()
+
+
+def test_what_was_not_seen_does_not_count():
+    values = np.random.default_rng(0).normal(2, 1, (50, 2))
+    groups = np.repeat(np.arange(10), 5)
+    holed = values.copy()
+    holed[5:12, 0], holed[:, 1] = np.nan, np.nan
+    kept = np.delete(values[:, :1], np.s_[5:12], 0), np.delete(groups, np.s_[5:12])
+    found = clustered_stderr(holed, groups)
+    np.testing.assert_allclose(found, [*clustered_stderr(*kept), np.nan])
+    np.testing.assert_allclose(mean_of(holed), [kept[0].mean(), np.nan])
+    holed[:, 1] = values[:, 1]
+    paired = compare(holed * [[0.5, 0.7]], holed, groups)
+    np.testing.assert_allclose([f.value for f in paired.ratio], [0.5, 0.7])
+    assert 0.5 < paired.overall.value < 0.7
+    assert paired.better == (True, True)
 
 
 def test_groups_have_the_scatter_of_means_over_many_repetitions():
