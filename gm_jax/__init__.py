@@ -12,6 +12,7 @@ __version__ = "0.2.0"
 TYPE_CHECKING = False  # typing is slow to import, and a command begins with this file
 
 if TYPE_CHECKING:
+    from gm_jax.ensemble import Ensemble as Ensemble
     from gm_jax.errors import UserError as UserError
     from gm_jax.evaluation.figure import Figure as Figure
     from gm_jax.experiment import Evaluation as Evaluation
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 # Imported on first use, so that `gm-jax --help` need not wait for jax.
 _LAZY = {
     "Callback": "gm_jax.training.callbacks:Callback",
+    "Ensemble": "gm_jax.ensemble:Ensemble",
     "Evaluation": "gm_jax.experiment:Evaluation",
     "Experiment": "gm_jax.experiment:Experiment",
     "Figure": "gm_jax.evaluation.figure:Figure",

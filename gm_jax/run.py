@@ -26,8 +26,9 @@ from gm_jax.drawing import chunk_size, draw, sample_rngs
 from gm_jax.errors import UserError
 from gm_jax.evaluation.features import ClassifierFeatures, Features
 from gm_jax.evaluation.figure import Figure
-from gm_jax.evaluation.forecasts import LeadTimes, evaluate_lead_times
+from gm_jax.evaluation.forecasts import MODEL, LeadTimes, evaluate_lead_times
 from gm_jax.evaluation.named_features import FeaturesName, named_features
+from gm_jax.evaluation.other_times import evaluate_other_times
 from gm_jax.evaluation.quality import SampleQuality, check_num, sample_quality
 from gm_jax.evaluation.samples import check_reader, evaluate_samples
 from gm_jax.evaluation.translations import translated_events
@@ -460,7 +461,25 @@ class Run:
         """
         require(self.model, self.spec, "forecast")  # before data are read
         size = self.experiment.evaluation.batch_size
-        return evaluate_lead_times(self.model, self.state, self._open(split), size)
+        return evaluate_lead_times({MODEL: (self.model, self.state)}, self._open(split), size)
+
+    def evaluate_other_times(self, split: str = "test") -> dict[str, LeadTimes]:
+        """Whether forecasts answer the times asked for: `evaluate_lead_times` with other times.
+
+        Args:
+          split: whose examples are forecast.
+
+        Returns:
+          "half" and "double", at half and twice the distance, where the source has such splits, as
+          synthetic storms have of "test"; and "shuffled", told the times of other frames.
+
+        Raises:
+          UserError: the family cannot forecast, or the data are no sequences.
+        """
+        require(self.model, self.spec, "forecast")
+        size = self.experiment.evaluation.batch_size
+        members = {MODEL: (self.model, self.state)}
+        return evaluate_other_times(members, self.experiment.data, split, size)
 
     def evaluate_samples(
         self, classifier: "Run", num: int = 1000, seed: int = 0

@@ -896,6 +896,9 @@ CASES = {
     ],
     "Storms and forecasts": [
         case("forecast runs/vae", "VAE can't forecast"),
+        case("forecast runs/vae runs/ae", "runs/vae: VAE can't forecast"),
+        case("evaluate runs/vae --other-times", "VAE can't forecast"),
+        case("evaluate runs/vae runs/ae --features random", "--features random is for one run"),
         case("forecast runs/vae --times soon", "'soon' is no time after the last known frame"),
         case("forecast runs/vae --times 0,3600", "0 s is not after the last known frame"),
         case("forecast runs/vae --times 2h,1h", "wanted times must increase, and 3600 s comes"),

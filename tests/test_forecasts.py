@@ -106,8 +106,22 @@ def test_baselines_by_lead_time(run, tmp_path):
     measured = [f.value for f in result.figures["model"]["mse"]]
     np.testing.assert_allclose(measured, error, rtol=1e-5)
     lines = result.table()
-    assert len(lines) == 4 * (1 + 3)
+    assert len(lines) == 5 * (1 + 3) + 3
     assert lines[0].startswith("mse")
+    # Standard errors are paired: of differences of one example's errors.
+    paired = result.against["persistence"]
+    still = result.errors["persistence"]
+    own = ((drawn - batch["image"]) ** 2).mean((2, 3, 4)) / 255**2
+    np.testing.assert_allclose(result.errors["model"], own, rtol=1e-5)
+    stderr = (own - still).std(0, ddof=1) / math.sqrt(5)
+    np.testing.assert_allclose([f.stderr for f in paired.difference], stderr, rtol=1e-4)
+    ratio = own[:, 1].mean() / still[:, 1].mean()
+    np.testing.assert_allclose(paired.ratio[1].value, ratio, rtol=1e-5)
+    assert result.recommendation.count("this model") == 1
+    assert set(result.spectra) == {"truth", *result.figures}
+    fine = result.spectra["persistence"][:, 5:7].sum(1) / result.spectra["truth"][:, 5:7].sum(1)
+    sharp = [f.value for f in result.figures["persistence"]["sharpness"]]
+    np.testing.assert_allclose(sharp, fine, rtol=1e-5)
     assert "min" in lines[0]
     plot_lead_times(result.seconds, result.values(), tmp_path / "lead.png")
     with Image.open(tmp_path / "lead.png") as picture:
@@ -133,7 +147,7 @@ def test_rain_is_counted_at_thresholds(tmp_path):
     assert (batch["image"] != 255).all()
     assert 0 < result.figures["persistence"]["csi_16"][0].value < 1
     assert 0 < result.figures["persistence"]["csi_16"][0].stderr < 0.2
-    assert len(result.table()) == 10 * (1 + 3)
+    assert len(result.table()) == 11 * (1 + 3) + 3
     assert result.plain()["persistence"]["mse"][0] > 0
     plot_lead_times(result.seconds, result.values(), tmp_path / "lead.png")
     with Image.open(tmp_path / "lead.png") as picture:
@@ -381,6 +395,8 @@ def test_evaluate_shows_the_table(run, monkeypatch, capsys):
     read = json.loads(capsys.readouterr().out)["lead_times"]
     assert len(read["seconds"]) == len(read["persistence"]["mse"]) == 2
     assert read["model"].keys() == read["extrapolation"].keys()
+    assert len(read["against"]["persistence"]["mse_ratio_stderr"]) == 2
+    assert read["recommendation"] in said
 
 
 def test_what_cannot_forecast_says_so(run, tmp_path, monkeypatch):

@@ -1,8 +1,10 @@
 """What several commands are asked in the same way: which run, which checkpoint, which class."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gm_jax.ensemble import Ensemble
 from gm_jax.errors import UserError
 from gm_jax.run import Run, open_run
 
@@ -10,6 +12,13 @@ from gm_jax.run import Run, open_run
 def opened(folder: Path, step: str | None = None, experiment: str | None = None) -> Run:
     """The run in a folder, at the checkpoint of --step, with the classes of --experiment."""
     return open_run(folder, parse_step(step), experiment)
+
+
+def opened_together(
+    folders: Sequence[Path], step: str | None = None, experiment: str | None = None
+) -> Ensemble:
+    """The runs in several folders as an ensemble, each as `opened`."""
+    return Ensemble([opened(folder, step, experiment) for folder in folders])
 
 
 def parse_step(step: str | None) -> Any:

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     import numpy as np
 
     from gm_jax.cli.questions import Question
+    from gm_jax.ensemble import Ensemble
     from gm_jax.run import Run
 
 _MOST_NAMED = 6  # times
-_OURS = re.compile(r"frame_[\d.]+s\.png|strip\.png|forecast\.gif")
+_MOST_SHOWN = 4  # members in a strip
+_OURS = re.compile(r"(frame|spread|member_\d+)_[\d.]+s\.png|strip\.png|forecast\.gif|ensemble\.npz")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,12 +28,14 @@ class Forecast(Command):
     """Say what comes next: frames at any times, a strip and an animation.
 
     From the last frames of a storm, a folder of <storm>_<NNN>.jpg with their _features.json, or
-    from examples of the run's own data.
+    from examples of the run's own data. Several runs are an ensemble: their mean and their spread.
     Example: gm-jax forecast runs/storms/cae_convlstm --context my_storm --times 3600,5400,+2h
     """
 
     run: tyro.conf.Positional[Path]
     """Folder of the run."""
+    others: tyro.conf.Positional[tuple[Path, ...]] = ()
+    """Folders of further runs of data of the same shape: all together are an ensemble."""
     times: str | None = None
     """After the last known frame: seconds, or +30min, +2h; commas between (default: those of the
     frames that came)."""
@@ -54,13 +58,15 @@ class Forecast(Command):
 
     def act(self) -> int:
         """Writes each sequence's frames, a strip and an animation into a folder of its own."""
-        from gm_jax.cli.asked import opened
-        from gm_jax.cli.output import check_out, name_of
+        from gm_jax.cli.asked import opened, opened_together
+        from gm_jax.cli.output import check_out, name_of, together_in_a_name
         from gm_jax.cli.questions import parse_times, question_of_folder, questions_of_split
         from gm_jax.model import require
 
         wanted = None if self.times is None else parse_times(self.times)
-        run = opened(self.run, self.step, self.experiment)
+        runs = (self.run, *self.others)
+        ensemble = opened_together(runs, self.step, self.experiment) if self.others else None
+        run = ensemble.first if ensemble else opened(self.run, self.step, self.experiment)
         require(run.model, run.spec, "forecast")
         out = self.run / "forecasts" if self.out is None else self.out
         check_out(out / "strip.png", ".png")
@@ -76,11 +82,18 @@ class Forecast(Command):
         asked_for = self.asked_for("step")
         if wanted is not None:
             asked_for = {"at": times_in_a_name(wanted)} | asked_for
+        if ensemble is not None:
+            asked_for = {"ensemble": together_in_a_name(runs)} | asked_for
         folders = [out / name_of(q.name, asked_for, run.step, ending="") for q in questions]
         for folder in folders:
             check_folder(folder)
         for question, folder in zip(questions, folders, strict=True):
-            write_forecast(run, question, folder)
+            if ensemble is None:
+                write_forecast(run, question, folder)
+            else:
+                write_ensemble(ensemble, question, folder)
+        for name, member in ensemble.runs.items() if ensemble else ():
+            say(name, f"{member.folder} · step {member.step:,}")
         return 0
 
 
@@ -114,21 +127,67 @@ def write_forecast(run: "Run", asked: "Question", folder: Path) -> None:
 
     They are all that is in the folder afterwards.
     """
-    import numpy as np
-
-    from gm_jax.cli.output import naming, seconds_in_a_name
-    from gm_jax.viz.animation import save_animation
-    from gm_jax.viz.grids import save_png, to_pixels
-    from gm_jax.viz.strips import forecast_strip, spoken_time
+    from gm_jax.cli.output import naming
     from gm_jax.whole_file import replacing_folder
 
-    levels = run.spec.num_levels
     known = {"context": asked.context[None], "context_time": asked.context_time[None]}
     known |= {name: value[None] for name, value in asked.conditions.items()}
     drawn = run.forecast(known, asked.times)[0]
-    rows = [("forecast", drawn)]
+    with naming(folder), replacing_folder(folder) as aside:
+        _write(aside, asked, drawn, [("forecast", drawn)], run.spec.num_levels)
+    _say(folder, asked, "strip.png · forecast.gif")
+
+
+def write_ensemble(ensemble: "Ensemble", asked: "Question", folder: Path) -> None:
+    """As `write_forecast` of the members' mean; the spread and each member beside it.
+
+    Pictures of the spread are scaled, so that the largest is white; ensemble.npz has it in levels.
+    """
+    import numpy as np
+
+    from gm_jax.cli.output import naming
+    from gm_jax.whole_file import replacing_folder
+
+    levels = ensemble.first.spec.num_levels
+    known = {"context": asked.context[None], "context_time": asked.context_time[None]}
+    known |= {name: value[None] for name, value in asked.conditions.items()}
+    found = ensemble.forecast(known, asked.times)
+    members, mean, spread = found.members[:, 0], found.mean[0], found.spread[0]
+    rounded, largest = np.rint(mean).astype(np.uint8), float(spread.max())
+    scaled = np.rint(spread * ((levels - 1) / (largest or 1.0))).astype(np.uint8)
+    rows = [("mean", rounded), (f"spread (white: {largest:.3g} levels)", scaled)]
+    named = dict(zip(ensemble.runs, members, strict=True))
+    with naming(folder), replacing_folder(folder) as aside:
+        _write(aside, asked, rounded, [*rows, *[*named.items()][:_MOST_SHOWN]], levels)
+        for name, frames in {"spread": scaled, **named}.items():
+            _write_frames(aside, name.replace(" ", "_"), asked.times, frames, levels)
+        np.savez_compressed(
+            aside / "ensemble.npz",
+            mean=mean,
+            spread=spread,
+            members=members,
+            times=asked.times,
+            names=[str(run.folder) for run in ensemble.runs.values()],
+        )
+    _say(folder, asked, "mean, spread and members · strip.png · forecast.gif · ensemble.npz")
+
+
+def _write(
+    folder: Path,
+    asked: "Question",
+    drawn: "np.ndarray",
+    rows: "list[tuple[str, np.ndarray]]",
+    levels: int,
+) -> None:
+    """The frames drawn, a strip with rows below what came, and an animation."""
+    import numpy as np
+
+    from gm_jax.viz.animation import save_animation
+    from gm_jax.viz.grids import save_png
+    from gm_jax.viz.strips import forecast_strip
+
     if asked.came is not None:
-        rows.insert(0, ("what came", asked.came))
+        rows = [("what came", asked.came), *rows]
     strip = forecast_strip(asked.context, asked.context_time, asked.times, rows, levels)
     frames = np.concatenate([asked.context, drawn])
     seconds = np.concatenate([asked.context_time, asked.times])
@@ -136,11 +195,25 @@ def write_forecast(run: "Run", asked: "Question", folder: Path) -> None:
         forecast_strip(frames[i : i + 1], seconds[i : i + 1], np.array([]), [], levels)
         for i in range(len(frames))
     ]
-    with naming(folder), replacing_folder(folder) as aside:
-        for frame, second in zip(drawn, asked.times, strict=True):
-            name = f"frame_{seconds_in_a_name(second, digits=7)}s.png"
-            save_png(aside / name, to_pixels(frame, levels))
-        save_png(aside / "strip.png", strip)
-        save_animation(aside / "forecast.gif", pictures, [0.4] * (len(frames) - 1) + [2.0])
+    _write_frames(folder, "frame", asked.times, drawn, levels)
+    save_png(folder / "strip.png", strip)
+    save_animation(folder / "forecast.gif", pictures, [0.4] * (len(frames) - 1) + [2.0])
+
+
+def _write_frames(
+    folder: Path, name: str, times: "np.ndarray", frames: "np.ndarray", levels: int
+) -> None:
+    """One PNG a time."""
+    from gm_jax.cli.output import seconds_in_a_name
+    from gm_jax.viz.grids import save_png, to_pixels
+
+    for frame, second in zip(frames, times, strict=True):
+        path = folder / f"{name}_{seconds_in_a_name(second, digits=7)}s.png"
+        save_png(path, to_pixels(frame, levels))
+
+
+def _say(folder: Path, asked: "Question", also: str) -> None:
+    from gm_jax.viz.strips import spoken_time
+
     said = ", ".join(spoken_time(s) for s in asked.times)
-    say("forecast", f"{folder} · {len(drawn)} frames at {said} · strip.png · forecast.gif")
+    say("forecast", f"{folder} · {len(asked.times)} frames at {said} · {also}")

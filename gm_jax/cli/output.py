@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -74,6 +75,12 @@ def naming(out: Path) -> Iterator[None]:
         if error.errno is None:
             raise
         raise OSError(error.errno, error.strerror, str(out)) from error
+
+
+def together_in_a_name(folders: Sequence[Path]) -> str:
+    """Several runs as part of a file's name: how many, and a digest of where they lie."""
+    places = "\n".join(str(folder.resolve()) for folder in folders)
+    return f"of_{len(folders)}_{hashlib.sha256(places.encode()).hexdigest()[:8]}"
 
 
 def split_stem(split: str) -> str:

@@ -97,12 +97,7 @@ class AnyData(Config, abc.ABC):
           UserError: the data are not there or cannot be read, or there is no such split.
           ConfigError: a transform does not fit the images.
         """
-        fields = {"train": self.train, "valid": self.valid, "test": self.test}
-        expression = fields.get(split, split)
-        if expression is None:
-            raise UserError(
-                f"{type(self).__name__}.valid is none: this experiment has no validation split"
-            )
+        expression = self.expression(split)
         source = self.source
         return Split(
             source.open(expression),
@@ -116,6 +111,20 @@ class AnyData(Config, abc.ABC):
             resident_bytes=self.device_budget_mib * 2**20,
             num_threads=self.num_threads,
         )
+
+    def expression(self, split: str) -> str:
+        """What the source calls a split: "train", "valid" and "test" are the fields of that name.
+
+        Raises:
+          UserError: the field is None.
+        """
+        fields = {"train": self.train, "valid": self.valid, "test": self.test}
+        expression = fields.get(split, split)
+        if expression is None:
+            raise UserError(
+                f"{type(self).__name__}.valid is none: this experiment has no validation split"
+            )
+        return expression
 
     def quick(self) -> Self:
         """A few small batches of the same, for tests."""

@@ -34,6 +34,13 @@ class Examples(abc.ABC):
     @abc.abstractmethod
     def __len__(self) -> int: ...
 
+    def groups(self) -> np.ndarray | None:
+        """Which examples belong together, such as windows of one storm: int [N], a number a group.
+
+        None: all are independent of each other, as far as the source knows.
+        """
+        return None
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if cls.__getitem__ is Examples.__getitem__ and cls.take is Examples.take:
@@ -124,6 +131,17 @@ class Source(Config):
     def summary(self) -> str | None:
         """One line on what there is, for sources whose name does not say it; else None."""
         return None
+
+    def at_other_times(self, split: str) -> dict[str, str]:
+        """Splits of the same examples with wanted times at other distances, by what they are.
+
+        Such as {"half": "test_half", "double": "test_double"} of "test"; none, unless a source has
+        them.
+
+        Args:
+          split: as for `open`.
+        """
+        return {}
 
     def truth(self, split: str, index: int | np.ndarray, times: np.ndarray) -> np.ndarray | None:
         """What examples of a sequence look like at any times, for sources that know; else None.

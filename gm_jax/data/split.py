@@ -115,6 +115,12 @@ class Split:
         # Two epochs, because a batch may lie across the end of one.
         self._permutation = functools.lru_cache(maxsize=2)(self._draw_permutation)
 
+    @property
+    def groups(self) -> np.ndarray | None:
+        """As `Examples.groups`, of the examples of this split."""
+        groups = self._examples.groups()
+        return None if groups is None else groups[: self.num_examples]
+
     def indices_at(self, step: int) -> np.ndarray:
         """The examples in the batch of `step`, int32 [B]."""
         start, stop = step * self.batch_size, (step + 1) * self.batch_size

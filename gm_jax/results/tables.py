@@ -243,13 +243,18 @@ def _minutes(minutes: float) -> str:
 
 def _lead_times(record: Record) -> str:
     lead_times = record.lead_times or {}
-    methods = [name for name in lead_times if name != "seconds"]
+    methods = [
+        name
+        for name, told in lead_times.items()
+        if isinstance(told, Mapping) and _BY_FRAME[0] in told
+    ]
     heads = [f"`{record.name}`", *(name.upper() for name in _BY_FRAME)]
     rows = [
         [method, *(_row(lead_times[method].get(name, [])) for name in _BY_FRAME)]
         for method in methods
     ]
-    return table(heads, rows)
+    advice = lead_times.get("recommendation")
+    return table(heads, rows) + (f"\n\nAdvice: {advice}." if advice else "")
 
 
 def _row(values: Sequence[float | None]) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 from gm_jax.viz.style import styled_plots
 from gm_jax.whole_file import replacing
 
-_ERRORS = ("mse", "mae")
+_ERRORS = ("mse", "mae", "crps")
+_RATIOS = ("sharpness", "spread_skill")
 _COLUMNS = 5  # of panels
 
 
@@ -17,7 +18,7 @@ def plot_lead_times(
 
     Args:
       seconds: lead times, [M].
-      values: by method, then by the figure's name, [M] each; all methods have the same figures.
+      values: by method, then by the figure's name, [M] each; the first method has all figures.
       out: a PNG.
     """
     from matplotlib.figure import Figure
@@ -34,8 +35,12 @@ def plot_lead_times(
             axis.set_axis_off()
         for axis, name in zip(axes, names, strict=False):
             for method, figures in values.items():
-                axis.plot(x, figures[name], "o-", label=method)
-            better = "smaller" if name in _ERRORS else "larger"
-            axis.set(title=f"{name} ({better} is better)", xlabel="minutes" if minutes else "s")
+                if name in figures:
+                    axis.plot(x, figures[name], "o-", label=method)
+            better = "smaller is better" if name in _ERRORS else "larger is better"
+            if name in _RATIOS:
+                better = "1 is best"
+                axis.axhline(1.0, color="0.5", linewidth=0.8, linestyle=":")
+            axis.set(title=f"{name} ({better})", xlabel="minutes" if minutes else "s")
         axes[0].legend()
         canvas.savefig(aside, dpi=110, format="png")

@@ -38,6 +38,7 @@ def test_examples_are_all_windows_of_the_sequences_of_a_split(tmp_path):
     members = split_rows(20, 0.10, 0.10, 0)
     for split, rows in members.items():
         examples = source.open(split)
+        np.testing.assert_array_equal(examples.groups(), np.repeat(rows, 3))
         found = iter(examples[i] for i in range(len(examples)))
         for row in rows:
             for start in range(0, 9 - 5 + 1, 2):

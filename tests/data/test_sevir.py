@@ -144,6 +144,7 @@ def test_forecast(written):
     assert [extra.name for extra in source.spec.extras] == ["context", "context_time", "time"]
     examples = source.open("all")
     assert len(examples) == 10 * 3  # beginning at 0, 2, 4
+    assert [*np.unique(examples.groups(), return_counts=True)[1]] == 10 * [3]
     loaded, events = examples.load_all(), stored(written)
     np.testing.assert_array_equal(loaded["context_time"], np.tile([-600.0, -300, 0], (30, 1)))
     np.testing.assert_array_equal(loaded["time"], np.tile([300.0, 600], (30, 1)))

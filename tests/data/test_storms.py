@@ -125,6 +125,8 @@ def test_split_by_storm(no_data):
         level = np.rint(upper.mean(1) / 10) * 10
         assert np.abs(upper - level[:, None]).max() <= 2  # a window has one storm's frames only
         assert set(np.unique(level, return_counts=True)[1]) == {3}  # and all windows of it
+        groups = source.open(split).groups()
+        assert len({*zip(groups, level, strict=True)}) == len({*groups}) == len({*level})
         return {storm for storm, value in ids.items() if value in level}
 
     found = {split: storms_of(split) for split in ("train", "validation", "test")}

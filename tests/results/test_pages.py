@@ -62,9 +62,13 @@ def test_forecasts_stand_beside_baselines(file, record):
     told = {"seconds": [60.0, 120.0]}
     for i, method in enumerate(("model", "persistence")):
         told[method] = {"mse": [0.001 + i, None], "ssim": [0.9, 0.8]}
+    told["against"] = {"persistence": {"mse_ratio": [0.5, None]}}
+    told["recommendation"] = "forecast with this model: MSE 0.5 of persistence's"
     table = results_tables([Recorded(file, [record(lead_times=told)])])
     assert "| model | 0.0010 / – | 0.9000 / 0.8000 |" in table
     assert "| persistence | 1.0010 / – |" in table
+    assert "\n\nAdvice: forecast with this model: MSE 0.5 of persistence's.\n" in table
+    assert "| against |" not in table
 
 
 def test_samples_in_different_features_never_share_a_column(file, record):

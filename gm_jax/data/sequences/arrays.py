@@ -217,6 +217,10 @@ class _Windows(Examples):
     def __len__(self) -> int:
         return len(self._rows)
 
+    def groups(self) -> np.ndarray:
+        """The number of each example's sequence."""
+        return self._rows
+
     def take(self, indices: Sequence[int]) -> list[Example]:
         return [self._example(self._rows[i], self._starts[i]) for i in indices]
 

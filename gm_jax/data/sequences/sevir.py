@@ -198,6 +198,10 @@ class _Frames(Examples):
     def __len__(self) -> int:
         return len(self._found)
 
+    def groups(self) -> np.ndarray:
+        """The number of each example's event."""
+        return np.unique([event for event, _ in self._found], return_inverse=True)[1]
+
     def take(self, indices: Sequence[int]) -> list[Example]:
         wanted: dict[str, list[tuple[int, int]]] = defaultdict(list)
         for place, index in enumerate(indices):

@@ -312,6 +312,11 @@ class _Windows(Examples):
     def __len__(self) -> int:
         return len(self._starts)
 
+    def groups(self) -> np.ndarray:
+        """The number of each window's storm."""
+        ends = np.cumsum([len(storm) for storm in self._prepared.storms])
+        return np.searchsorted(ends, self._starts, side="right")
+
     def take(self, indices: Sequence[int]) -> list[Example]:
         numbers = self._starts[np.asarray(indices, int), None] + np.arange(self._length)
         # Windows overlap: each frame is decoded once.

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -87,7 +88,13 @@ class SyntheticStorms(Source):
 
     def open(self, split: str) -> Examples:
         seen = self._find(split)
-        return _Rendered(self, seen) if self.kind == "smooth" else _Kept(self, seen)
+        kind = _Rendered if self.kind == "smooth" else _Kept
+        return kind(self, seen, self._groups(split))
+
+    def at_other_times(self, split: str) -> dict[str, str]:
+        if not re.fullmatch(r"test(\[[^\]]*\])?", split):
+            return {}
+        return {name.removeprefix("test_"): split.replace("test", name) for name in _LEADS}
 
     def truth(self, split: str, index: int | np.ndarray, times: np.ndarray) -> np.ndarray:
         """What an example looks like at any times.
@@ -120,10 +127,7 @@ class SyntheticStorms(Source):
 
     def _find(self, split: str) -> "_Seen":
         """The examples of a split."""
-        numbers = {"train": self.num_train, "validation": self.num_validation}
-        numbers.update(dict.fromkeys(("test", *_LEADS), self.num_test))
-        sizes = {name: num * self.windows for name, num in numbers.items()}
-        parts = split_indices(split, sizes)
+        parts, numbers = self._parts(split)
         found = [self._draw(name, numbers[name], indices) for name, indices in parts]
         kind = type(found[0].storms)
         joined = {
@@ -136,6 +140,20 @@ class SyntheticStorms(Source):
             np.concatenate([part.times for part in found]),
             [name for part in found for name in part.names],
         )
+
+    def _parts(self, split: str) -> tuple[list[tuple[str, np.ndarray]], dict[str, int]]:
+        """The examples of a split by their numbers, and how many storms each split has."""
+        numbers = {"train": self.num_train, "validation": self.num_validation}
+        numbers.update(dict.fromkeys(("test", *_LEADS), self.num_test))
+        sizes = {name: num * self.windows for name, num in numbers.items()}
+        return split_indices(split, sizes), numbers
+
+    def _groups(self, split: str) -> np.ndarray:
+        """A number for the storm of each example of a split."""
+        parts, numbers = self._parts(split)
+        first = dict(zip(numbers, np.cumsum([0, *numbers.values()]), strict=False))
+        first.update(dict.fromkeys(_LEADS, first["test"]))  # the same storms
+        return np.concatenate([first[name] + indices // self.windows for name, indices in parts])
 
     def _draw(self, split: str, num: int, indices: np.ndarray) -> "_Seen":
         """As `_find`, for the examples at `indices` of one split of `num` storms."""
@@ -189,12 +207,16 @@ def _render(storms: _Storms, times: np.ndarray, size: int) -> np.ndarray:
 class _Rendered(Examples):
     """Examples that are rendered as they are read."""
 
-    def __init__(self, source: SyntheticStorms, seen: _Seen):
-        self._source, self._seen = source, seen
+    def __init__(self, source: SyntheticStorms, seen: _Seen, groups: np.ndarray):
+        self._source, self._seen, self._groups = source, seen, groups
         self._noise = _NOISE[source.kind] if source.noise is None else source.noise
 
     def __len__(self) -> int:
         return len(self._seen.times)
+
+    def groups(self) -> np.ndarray:
+        """The number of each example's storm."""
+        return self._groups
 
     def take(self, indices: Sequence[int]) -> list[Example]:
         source, seen = self._source, self._seen
