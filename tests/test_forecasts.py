@@ -29,7 +29,9 @@ from gm_jax.run import Run
 from gm_jax.training.sharding import DataMesh
 from gm_jax.viz.lead_times import plot_lead_times
 
-SOURCE = SyntheticStorms(size=12, context=3, targets=2, num_train=4, num_validation=4, num_test=5)
+SOURCE = SyntheticStorms(
+    size=12, context=3, targets=2, num_train=4, num_validation=4, num_test=5, noise=0
+)
 
 
 @pytest.fixture(scope="module")
