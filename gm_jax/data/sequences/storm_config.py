@@ -2,13 +2,14 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 from gm_jax.data.config import AnyData
 from gm_jax.data.sequences.checks import check_said_once
 from gm_jax.data.sequences.storms import Condition, SplitBy, Storms, check_storm_fields
 from gm_jax.data.sequences.synthetic_storms import SyntheticStorms
 from gm_jax.data.source import Source
+from gm_jax.data.transform_text import TRANSFORMS
 from gm_jax.data.transforms import Transform
 from gm_jax.errors import ConfigError
 
@@ -60,6 +61,11 @@ class StormData(AnyData):
     """Split to choose a model by; none if there is to be none."""
     test: str = "test"
     """Split to report on."""
+    augment: Annotated[tuple[Transform, ...], TRANSFORMS] = ()
+    """Done to whole sequences in training. On the command line, for example: sequence_flip
+    sequence_quarter_turn time_reversal."""
+
+    _transforms_field: ClassVar[str] = "augment"
 
     def __post_init__(self) -> None:
         check_storm_fields(self)
@@ -79,8 +85,7 @@ class StormData(AnyData):
 
     @property
     def transforms(self) -> tuple[Transform, ...]:
-        """None: transforms are for single images."""
-        return ()
+        return self.augment
 
     def _check_synthetic(self) -> None:
         """Raises ConfigError where a field asks for what synthetic storms do not have."""
