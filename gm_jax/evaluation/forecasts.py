@@ -103,10 +103,10 @@ def evaluate_lead_times(
         drawn = {name: method(state, batch) for name, method in methods.items()}
 
         def figures(levels: jax.Array) -> tuple[dict[str, jax.Array], Contingency]:
-            units = (to_unit(v, spec.num_levels) for v in (levels, came))
+            made, true = (to_unit(v, spec.num_levels) for v in (levels, came))
             seen = spec.seen(came)
             counts = contingency(levels, came, spec.thresholds, seen)
-            return frame_figures(*units, seen), counts
+            return frame_figures(made, true, seen), counts
 
         return {name: figures(levels) for name, levels in drawn.items()}
 
