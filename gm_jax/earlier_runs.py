@@ -111,6 +111,24 @@ _AS_BEFORE: dict[str, dict[str, Any]] = {
 }
 
 
+# Experiments whose data were a source in `Data`, and are a config that also takes files of one's
+# own; by name, the source they had, the config, and its field for the source, if it has one.
+_STORMS = ("gm_jax.data:SyntheticStorms", "gm_jax.data:StormData", "synthetic")
+_DOORS: dict[str, tuple[str, str, str | None]] = {
+    "storms/cae_attention_convlstm": _STORMS,
+    "storms/cae_convlstm": _STORMS,
+    "storms/cnn_convlstm": _STORMS,
+    "storms/unet_attention": _STORMS,
+    "moving_mnist/convlstm": (
+        "gm_jax.data:MovingMnist",
+        "gm_jax.data:MovingMnistData",
+        "made",
+    ),
+    "sevir/unet_attention": ("gm_jax.data:Sevir", "gm_jax.data:SevirData", None),
+}
+_SAID_ABOVE = ("context", "targets")  # by the config, not by its source; storms' size, too
+
+
 def as_written_today(plain: dict[str, Any]) -> dict[str, Any]:
     """A dataclass as plain values, as this version would have written it.
 
@@ -123,11 +141,32 @@ def as_written_today(plain: dict[str, Any]) -> dict[str, Any]:
         moved = {field: plain.pop(field) for field in fields if field in plain}
         if moved:
             plain["sampling"] = {CLASS: sampling, **moved}
+    if name == "gm_jax:Experiment" and isinstance(plain.get("data"), dict):
+        recipe = str(plain.get("name")).partition(":")[0]
+        plain["data"] = _through_its_door(recipe, plain["data"])
     unused = _unused(name, plain)
     if name in _FORECASTERS and "warp" in plain:
         plain["head"] = "blend" if plain.pop("warp") else "frame"
     before = {k: v for k, v in _AS_BEFORE.get(name, {}).items() if k not in unused}
     return {**before, **plain}
+
+
+def _through_its_door(recipe: str, data: dict[str, Any]) -> dict[str, Any]:
+    """The data of an experiment as the config that they are today, where they were a source."""
+    source = data.get("source")
+    if recipe not in _DOORS or not isinstance(source, dict) or data.get("transforms"):
+        return data
+    was, config, nested = _DOORS[recipe]
+    source = {**source, CLASS: EARLIER_NAMES.get(source[CLASS], source[CLASS])}
+    if source[CLASS] != was:
+        return data
+    rest = {k: v for k, v in data.items() if k not in (CLASS, "source", "transforms")}
+    if nested is None:
+        return {**rest, **source, CLASS: config}
+    moved = (*_SAID_ABOVE, "size") if nested == "synthetic" else _SAID_ABOVE
+    above = {k: source[k] for k in moved if k in source}
+    inner = {k: v for k, v in source.items() if k not in moved}
+    return {CLASS: config, **rest, **above, nested: inner}
 
 
 def _unused(name: str, plain: dict[str, Any]) -> set[str]:

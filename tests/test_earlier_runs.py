@@ -4,6 +4,7 @@ Those in fixtures/earlier_runs/<commit> are two steps of `quick()` experiments, 
 the sums of their values were taken by the version that made them.
 """
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -13,9 +14,20 @@ import numpy as np
 import pytest
 
 import gm_jax
+from gm_jax.data import (
+    Data,
+    MovingMnist,
+    MovingMnistData,
+    Sevir,
+    SevirData,
+    StormData,
+    Storms,
+    SyntheticStorms,
+)
 from gm_jax.earlier_runs import as_written_today
 from gm_jax.errors import UserError
 from gm_jax.experiment_file import load
+from gm_jax.experiment_json import from_plain, to_plain
 
 FOLDER = Path(__file__).parent / "fixtures" / "earlier_runs" / "b124472"
 
@@ -96,3 +108,35 @@ def test_a_run_of_other_updates_opens_but_is_not_resumed(tmp_path, monkeypatch):
     run = gm_jax.open(folder)
     assert run.step == 2
     assert run.sample(2).shape == (2, 8, 8, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "today"),
+    [
+        (
+            "storms/cae_convlstm",
+            SyntheticStorms(size=48, context=3, num_train=7),
+            StormData(size=48, context=3, synthetic=SyntheticStorms(num_train=7), batch_size=16),
+        ),
+        ("storms/unet_attention:reference", SyntheticStorms(), StormData(batch_size=16)),
+        (
+            "moving_mnist/convlstm",
+            MovingMnist(targets=5, size=70),
+            MovingMnistData(targets=5, made=MovingMnist(size=70), batch_size=16),
+        ),
+        (
+            "sevir/unet_attention",
+            Sevir("mine", size=96, stride=3),
+            SevirData("mine", size=96, stride=3, batch_size=16),
+        ),
+        ("own/storms", SyntheticStorms(), None),
+        ("storms/cae_convlstm", Storms("mine"), None),
+    ],
+)
+def test_data_that_were_a_source_are_read_as_what_they_are_today(name, source, today):
+    data = Data(source=source, train="train", valid="validation", test="test", batch_size=16)
+    experiment = load("storms/cae_convlstm").replace(data=data)
+    experiment = dataclasses.replace(experiment, name=name)
+    read = from_plain(to_plain(experiment))
+    assert read.data == (today or data)
+    assert read.data.source == source

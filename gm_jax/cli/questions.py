@@ -143,7 +143,7 @@ def conditions_of(run: Run, storm: Storm, known: np.ndarray, folder: Path) -> di
     """
     ocean = storm.oceans[known[-1]]
     said = {
-        "wind_speed": None if storm.winds is None else np.float32(storm.winds)[known],
+        "wind_speed": None if storm.winds is None else np.array(storm.winds, np.float32)[known],
         "ocean": None if ocean is None else np.int32(ocean),
     }
     found = {}

@@ -4,7 +4,18 @@ import chex
 import numpy as np
 import pytest
 
-from gm_jax.data import Data, DataSpec, Digits, Extra, MovingMnist, Ring, Tfds
+from gm_jax.data import (
+    Data,
+    DataSpec,
+    Digits,
+    Extra,
+    MovingMnist,
+    MovingMnistData,
+    Ring,
+    Sequences,
+    SevirData,
+    Tfds,
+)
 from gm_jax.data.sequences.moving_mnist import bounce
 from gm_jax.errors import ConfigError, UserError
 
@@ -127,3 +138,69 @@ def test_bad_input():
         _ = MovingMnist(Ring()).spec
     with pytest.raises(UserError, match="no split 'tset'"):
         SMALL.open("tset")
+
+
+@pytest.fixture
+def grey(monkeypatch):
+    """MNIST is not needed to look at a file: digits of 256 levels."""
+    spec = DataSpec((8, 8, 1), num_classes=10)
+    monkeypatch.setattr(Digits, "spec", property(lambda self: spec))
+
+
+def test_the_published_test_set(grey, tmp_path):
+    frames = np.random.default_rng(0).integers(0, 256, (7, 5, 20, 20)).astype(np.uint8)
+    np.save(tmp_path / "mnist_test_seq.npy", frames)
+    data = MovingMnistData(tmp_path / "mnist_test_seq.npy", context=3, targets=4, made=SMALL)
+    source = data.source
+    assert source == dataclasses.replace(SMALL, test_file=str(tmp_path / "mnist_test_seq.npy"))
+    loaded = source.open("test[1:3]").load_all()
+    np.testing.assert_array_equal(loaded["context"][..., 0], np.moveaxis(frames[:3, 1:3], 1, 0))
+    np.testing.assert_array_equal(loaded["image"][..., 0], np.moveaxis(frames[3:, 1:3], 1, 0))
+    np.testing.assert_array_equal(loaded["time"], [[1, 2, 3, 4]] * 2)
+    assert "5 test of " in source.summary()
+    np.testing.assert_array_equal(frames_of(source, "train"), frames_of(SMALL, "train"))
+    with pytest.raises(UserError, match="joins sequences of"):
+        source.open("test+train")
+    assert MovingMnistData().source == MovingMnist()
+    np.savez(tmp_path / "my.npz", frames=frames, times=np.arange(5))
+    own = MovingMnistData(tmp_path / "my.npz", context=3, targets=2).source
+    assert own == Sequences(tmp_path / "my.npz", context=3, targets=2)
+
+
+def test_files_that_are_no_test_set(grey, tmp_path):
+    good = np.zeros((7, 5, 20, 20), np.uint8)
+    for name, array in {"short": good[:6], "small": good[..., 1:], "float": good / 255}.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    (tmp_path / "text.npy").write_text("text")
+    (tmp_path / "my.h5").touch()
+    for name, words in {
+        "short.npy": r"is uint8 \[6, 5, 20, 20\], and sequences of 3 \+ 4 frames are uint8 \[7, K",
+        "small.npy": r"is uint8 \[7, 5, 20, 19\]",
+        "float.npy": "is float64",
+        "text.npy": "cannot be read as .npy",
+        "my.h5": "is no file of sequences: give an .npy",
+        "none.npy": "there is no file",
+    }.items():
+        with pytest.raises(UserError, match=words) as error:
+            MovingMnistData(tmp_path / name, context=3, targets=4, made=SMALL).source.open("test")
+        assert "\n" not in str(error.value)
+
+
+def test_wrong_fields():
+    for fields, words in (
+        ({"context": 0}, r"MovingMnistData\.context must be greater than 0"),
+        ({"path": 3}, r"MovingMnistData\.path must be"),
+        (
+            {"made": MovingMnist(context=5)},
+            r"made\.context 5 would not count: give MovingMnistData",
+        ),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            MovingMnistData(**fields)
+    for fields, words in (
+        ({"size": 0}, r"SevirData\.size must be greater than 0"),
+        ({"task": "paint"}, r"SevirData\.task must be one of"),
+        ({"valid_fraction": 0.6, "test_fraction": 0.5}, "must sum to less than 1"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            SevirData("sevir", **fields)

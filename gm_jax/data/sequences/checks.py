@@ -150,12 +150,12 @@ def check_forecast(spec: DataSpec, context: Mapping[str, Any], times: np.ndarray
     """
     check_times(times)
     for extra in spec.conditions:
-        want = [len(context["context"]), *extra.shape]
-        if list(np.shape(context.get(extra.name, 0))) != want:
-            have = "which is not given"
-            if extra.name in context:
-                have = f"not {list(np.shape(context[extra.name]))}"
-            raise UserError(f"the model is told {extra.name} beside the frames, {want}, {have}")
+        shape = [len(context["context"]), *extra.shape]
+        told = f"the model is told {extra.name} beside the frames, {shape}"
+        if extra.name not in context:
+            raise UserError(f"{told}, which is not given")
+        if list(np.shape(context[extra.name])) != shape:
+            raise UserError(f"{told}, not {list(np.shape(context[extra.name]))}")
     frames, known = np.asarray(context["context"]), np.asarray(context["context_time"])
     num, *size = extra_shape(spec, "context")
     wanted = f"[B, {num}, {size[0]}, {size[1]}, {size[2]}]"

@@ -46,9 +46,10 @@ class MovingMnistData(AnyData):
         """What is made, with the file as its test split; or the file alone, if it is an .npz."""
         if self.path is not None and str(self.path).lower().endswith(".npz"):
             return Sequences(self.path, context=self.context, targets=self.targets)
-        lengths = {"context": self.context, "targets": self.targets}
         file = self.made.test_file if self.path is None else self.path
-        return dataclasses.replace(self.made, **lengths, test_file=file)
+        return dataclasses.replace(
+            self.made, context=self.context, targets=self.targets, test_file=file
+        )
 
     @property
     def transforms(self) -> tuple[Transform, ...]:
