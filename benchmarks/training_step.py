@@ -1,6 +1,6 @@
 """What one training step of an experiment takes at a size of one's choice: memory and time.
 
-    .venv/bin/python benchmarks/training_step.py storms/unet_attention:reference --size 256 --batch 1
+    python benchmarks/training_step.py storms/unet_attention:reference --size 256 --batch 1
 
 Compiles the step for random frames of the size, states the memory that XLA plans for it, takes it,
 and states the peak of the process. One experiment a process, since a peak never goes down.
@@ -83,8 +83,9 @@ def main() -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(
         f"{asked.experiment}  {asked.size} px, batch {asked.batch}: {count:,} parameters; "
-        f"compiled in {compile_seconds:.0f} s; planned {planned.temp_size_in_bytes / 2**30:.2f} GiB "
-        f"beside {planned.argument_size_in_bytes / 2**30:.2f} GiB of state and batch; step "
+        f"compiled in {compile_seconds:.0f} s; "
+        f"planned {planned.temp_size_in_bytes / 2**30:.2f} GiB beside "
+        f"{planned.argument_size_in_bytes / 2**30:.2f} GiB of state and batch; step "
         f"{seconds:.1f} s, loss {float(metrics['loss']):.4f}; peak of the process {peak:.2f} GiB"
     )
 

@@ -1,4 +1,4 @@
-"""The variants that follow a reference or a paper to the letter: recipes, and sizes counted by hand."""
+"""The variants that follow a reference or a paper to the letter: sizes counted by hand."""
 
 import jax
 import pytest
