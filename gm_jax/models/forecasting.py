@@ -174,7 +174,7 @@ class Forecaster(Family):
         extra_shape(spec, "context")
 
     def _module(self, spec: DataSpec) -> nn.Module:
-        """(inputs, train) -> what is predicted, float32; levels are made of it clipped to [0, 1]."""
+        """(inputs, train) -> what is predicted, float32, about on [0, 1]; levels are clipped."""
         raise NotImplementedError
 
     def _inputs(self, batch: Mapping[str, Array], spec: DataSpec) -> dict[str, Array]:

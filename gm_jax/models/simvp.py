@@ -42,6 +42,9 @@ class SimVP(Forecaster):
     depth: int = 4
     """Convolutions of the encoder, and of the decoder (N_S); every second halves the size, or
     doubles it."""
+    patch: int = 1
+    """Side of the squares of pixels that are one place to the encoder and the decoder: 2 or 4 where
+    maps as large as the frames cost too much."""
     hidden: int = 256
     """Channels of the translator (hid_T)."""
     num_blocks: int = 8
@@ -60,8 +63,8 @@ class SimVP(Forecaster):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_positive(self, "width", "depth", "hidden", "num_blocks", "mlp_ratio", "num_maps")
-        check_positive(self, "embedding_dim")
+        check_positive(self, "width", "depth", "hidden", "num_blocks", "mlp_ratio")
+        check_positive(self, "patch", "num_maps", "embedding_dim")
         if self.width % _GROUPS:
             raise ConfigError(f"SimVP.width must be even (there are 2 groups), not {self.width}")
 
@@ -94,7 +97,8 @@ class SimVPNet(nn.Module):
         batch, num_known, height, width, _ = context.shape
         num_wanted = times.shape[1]
 
-        maps, skip, sizes = Encoder(config, name="encoder")(_merged(context).astype(dtype))
+        patches = _space_to_depth(_merged(context).astype(dtype), config.patch)
+        maps, skip, sizes = Encoder(config, name="encoder")(patches)
         maps = maps.reshape(batch, num_known, *maps.shape[1:])  # [B, N, h, w, S]
         interval = jnp.diff(known, axis=1, prepend=known[:, :1])  # 0 for the first
         seen = TimeEmbedding(config.embedding_dim, config.time_scale, name="known_times")(
@@ -114,6 +118,11 @@ class SimVPNet(nn.Module):
         h = Decoder(config, name="decoder")(
             _merged(h), _for_each(last_skip, num_wanted), _merged(wanted), sizes
         )
+        if config.patch > 1:
+            features = max(config.width // config.patch, 1)
+            start = initial(config.initializer, h.shape[-1])
+            h = nn.Dense(config.patch**2 * features, dtype=dtype, name="pixels", **start)(h)
+            h = _depth_to_space(h, config.patch)[:, :height, :width]
         last = _for_each(context[:, -1], num_wanted)
         tau = times.reshape(-1) / config.time_scale
         head = ForecastHead(self.channels, config.head, config.flow_steps, dtype, name="head")
@@ -199,7 +208,7 @@ class ConvUnit(nn.Module):
         start = initial(self.initializer, 3 * 3 * x.shape[-1])
         x = Conv(times * self.features, (3, 3), strides, dtype=self.dtype, **start)(x)
         if self.step == "up":
-            x = _depth_to_space(x)
+            x = _depth_to_space(x, 2)
         x = nn.GroupNorm(_GROUPS, dtype=self.dtype)(x)
         if embedding is not None:
             x = FiLM(self.dtype)(x, embedding)
@@ -212,11 +221,20 @@ def _unit(config: SimVP, step: str, name: str) -> nn.Module:
     return made
 
 
-def _depth_to_space(x: Array) -> Array:
-    """[B, H, W, 4 C] -> [B, 2 H, 2 W, C]."""
+def _depth_to_space(x: Array, r: int) -> Array:
+    """[B, H, W, r² C] -> [B, r H, r W, C]."""
     batch, height, width, channels = x.shape
-    x = x.reshape(batch, height, width, 2, 2, channels // 4)
-    return jnp.swapaxes(x, 2, 3).reshape(batch, 2 * height, 2 * width, channels // 4)
+    x = x.reshape(batch, height, width, r, r, channels // r**2)
+    return jnp.swapaxes(x, 2, 3).reshape(batch, r * height, r * width, channels // r**2)
+
+
+def _space_to_depth(x: Array, r: int) -> Array:
+    """[B, H, W, C] -> [B, H / r, W / r, r² C], sizes rounded up: the last pixels stand again."""
+    height, width = (-(-n // r) for n in x.shape[1:3])
+    more = [(0, r * n - old) for n, old in zip((height, width), x.shape[1:3], strict=True)]
+    x = jnp.pad(x, ((0, 0), *more, (0, 0)), mode="edge")
+    x = x.reshape(x.shape[0], height, r, width, r, x.shape[-1])
+    return jnp.swapaxes(x, 2, 3).reshape(x.shape[0], height, width, -1)
 
 
 def _merged(x: Array) -> Array:

@@ -27,8 +27,8 @@ class ForecastHead(nn.Module):
 
     v is the velocity (pixels per time scale, looked up backwards), r what appears or goes, m the
     share of what is new, n the new content. Before any training `persistence` gives the last frame
-    to the bit, whatever the time and the data, and it nears it as the time nears 0; its v is at most
-    half the image's side, so that features unlike those of training cannot fling pixels about.
+    to the bit, whatever the time and the data, and it nears it as the time nears 0; its v is at
+    most half the image's side, so that features unlike those of training fling no pixels about.
     `blend` is nearly persistence at first. Frames moved by a learned flow: Patraucean et al. 2016
     (arXiv:1511.06309); the mask: Finn et al. 2016 (arXiv:1605.07157).
 

@@ -54,7 +54,7 @@ IMAGES["image"] = RNG.integers(0, 256, (2, *SEVIR.shape)).astype(np.uint8)
 
 MODELS = {
     "unet_attention": UNetAttention(loss=SMALL),
-    "simvp": SimVP(loss=SMALL, head="frame"),
+    "simvp": SimVP(loss=SMALL, head="frame", patch=2, block="tau"),
     "cnn": ConvLSTM(encoder="cnn", loss=SMALL, head="blend"),
     "cae_attention": ConvLSTM(encoder="cae_attention", peepholes=True, head="frame", loss=SMALL),
 }
