@@ -4,9 +4,10 @@ An eighth of the paper's width, so that it trains on one CPU core.
 
 Paper: Gao et al. 2022, arXiv:2206.05099; Tan et al. 2022, arXiv:2211.12509
 Command: gm-jax train storms/simvp
+Your own: gm-jax train storms/simvp --data.path my_storms --data.size 64
 """
 
-from gm_jax.data import Data, SyntheticStorms
+from gm_jax.data import StormData
 from gm_jax.experiment import Evaluation, Experiment, Training
 from gm_jax.functional.forecast_losses import ForecastLoss
 from gm_jax.models.simvp import SimVP
@@ -15,9 +16,7 @@ from gm_jax.optimizer import Optimizer
 
 def get_config() -> Experiment:
     return Experiment(
-        data=Data(
-            source=SyntheticStorms(), train="train", valid="validation", test="test", batch_size=16
-        ),
+        data=StormData(batch_size=16),
         model=SimVP(
             width=16,
             depth=4,
@@ -35,5 +34,5 @@ def get_config() -> Experiment:
             ),
         ),
         training=Training(num_steps=1500, eval_every=250, checkpoint_every=250, sample_every=500),
-        evaluation=Evaluation(batch_size=100),
+        evaluation=Evaluation(batch_size=100, checkpoint="best"),
     )

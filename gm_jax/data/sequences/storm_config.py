@@ -78,8 +78,9 @@ class StormData(AnyData):
         """The folder, or else synthetic storms."""
         if self.path is None:
             assert isinstance(self.size, int)
-            own = {"size": self.size, "context": self.context, "targets": self.targets}
-            return dataclasses.replace(self.synthetic, **own)
+            return dataclasses.replace(
+                self.synthetic, size=self.size, context=self.context, targets=self.targets
+            )
         shared = {f.name for f in dataclasses.fields(Storms)}
         return Storms(**{k: v for k, v in vars(self).items() if k in shared})
 
