@@ -138,7 +138,7 @@ class Encoder(nn.Module):
     def __call__(self, x: Array) -> tuple[Array, Array, list[tuple[int, int]]]:
         skip, sizes = x, []
         for i in range(self.config.depth):
-            sizes.append(x.shape[1:3])
+            sizes.append((x.shape[1], x.shape[2]))
             x = _unit(self.config, "down" if i % 2 else "same", f"layer_{i}")(x, None)
             if i == 0:
                 skip = x
