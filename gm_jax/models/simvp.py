@@ -19,9 +19,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gm_jax.data.spec import DataSpec
+from gm_jax.data.spec import DataSpec, Extra
 from gm_jax.errors import ConfigError, check_positive
 from gm_jax.models.forecasting import Forecaster
+from gm_jax.nets.conditions import ConditionEmbedding
 from gm_jax.nets.conv import Conv
 from gm_jax.nets.forecast_head import ForecastHead
 from gm_jax.nets.initializers import Initializer, initial
@@ -81,7 +82,7 @@ class SimVP(Forecaster):
         )
 
     def _module(self, spec: DataSpec) -> nn.Module:
-        return SimVPNet(self, spec.shape[-1])
+        return SimVPNet(self, spec.shape[-1], spec.conditions)
 
 
 class SimVPNet(nn.Module):
@@ -89,6 +90,7 @@ class SimVPNet(nn.Module):
 
     config: SimVP
     channels: int
+    conditions: tuple[Extra, ...] = ()
 
     @nn.compact
     def __call__(self, inputs: Mapping[str, Array], train: bool) -> Array:
@@ -104,6 +106,9 @@ class SimVPNet(nn.Module):
         seen = TimeEmbedding(config.embedding_dim, config.time_scale, name="known_times")(
             jnp.stack([interval, known], -1)
         )  # [B, N, E]
+        if self.conditions:
+            told = ConditionEmbedding(self.conditions, config.embedding_dim)(inputs)
+            seen += told[:, None]
         maps = FiLM(dtype)(maps, seen)
 
         stacked = jnp.moveaxis(maps, 1, 3).reshape(batch, *maps.shape[2:4], -1)  # [B, h, w, N S]
