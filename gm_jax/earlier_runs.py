@@ -83,6 +83,7 @@ _SAMPLING_FIELDS = {
 _AS_BEFORE: dict[str, dict[str, Any]] = {
     "gm_jax:Optimizer": {"ema_warmup": False},
     "gm_jax.data:DataSpec": {"columns": None},
+    "gm_jax:Sharding": {"state_min_size": None, "state_rules": []},
     "gm_jax:Training": {"samples_for_metrics": 0, "metrics_classifier": None},
     "gm_jax.models:Bayes": {"shrink_to": "data"},
     "gm_jax.models:CGAN": {"average_statistics": False},

@@ -51,7 +51,7 @@ from gm_jax.training.pictures import Painter, newest_picture, picture_examples
 from gm_jax.training.progress import Bar, progress
 from gm_jax.training.records import by_phase, read_records
 from gm_jax.training.restoring import restore
-from gm_jax.training.sharding import DataMesh, make_evaluator
+from gm_jax.training.sharding import DataMesh, make_evaluator, mesh_of
 from gm_jax.weights import SUFFIX, Weights, is_weights, read_weights, state_from, weights_of
 from gm_jax.whole_file import write_bytes
 
@@ -728,7 +728,7 @@ def finished_run(experiment: Experiment, folder: Path, result: TrainResult) -> R
     """The run after training, at the checkpoint the experiment evaluates with."""
     if experiment.evaluation.checkpoint == "best":
         return open_run(folder, "best")
-    mesh = DataMesh(experiment.data.batch_size, experiment.sharding.data)
+    mesh = mesh_of(experiment, experiment.sharding.data)
     return Run(folder, experiment, result.state, mesh)
 
 
@@ -802,6 +802,6 @@ def open_weights(path: str | Path, experiment: str | Path | None = None) -> Run:
         state = state_from(weights, loaded.model, spec, loaded.seed)
     except UserError as error:
         raise error.of(path) from error
-    mesh = DataMesh(loaded.data.batch_size)
-    state = jax.device_put(state, mesh.replicated)
+    mesh = mesh_of(loaded)
+    state = jax.device_put(state, mesh.for_state(state))
     return Run(Path(path), loaded, state, mesh, weights.record.get("numerics"))

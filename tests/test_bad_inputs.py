@@ -503,6 +503,7 @@ CASES = {
     "Devices, figures, splits": [
         case(f"{V} --sharding.data 99", "sharding.data is 99, but there are"),
         case(f"{V} --sharding.data 3", "data.batch_size 128 does not divide by sharding.data 3"),
+        case(f"{V} --sharding.state-rules kernel", "must be REGEX=AXIS or REGEX=whole, such as"),
         case(f"{V} --training.monitor elbo", "training.monitor is elbo", "neg_elbo"),
         case(
             f"{V} --training.samples-for-metrics 20 --training.metrics-classifier runs/classifier "

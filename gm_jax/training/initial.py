@@ -66,7 +66,7 @@ class Initial:
             start = params if is_whole(state) else {name: params[name] for name in ema_params}
             ema_params = jax.tree.map(jnp.copy, start)
         state = state.replace(params=params, model_state=model_state, ema_params=ema_params)
-        placed_state: TrainState = jax.device_put(state, mesh.replicated)
+        placed_state: TrainState = jax.device_put(state, mesh.for_state(state))
         return placed_state
 
     def spoken(self) -> str:

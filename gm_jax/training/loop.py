@@ -123,7 +123,7 @@ class _Loop:
         state, step, end = saved.state, saved.step, experiment.training.num_steps
         if step >= end or self.patience.exhausted:
             return TrainResult(state, step, stopped_early=step < end)
-        step_fn = make_train_step(experiment.model, split.transforms, mesh, split.resident)
+        step_fn = make_train_step(experiment.model, split.transforms, mesh, split.resident, state)
         arrays = jax.device_put(split.arrays if split.resident else {}, mesh.replicated)
         with progress(end, step, experiment.name) as bar:
             for batches, size in dispatches(split, step, end, self.schedule.sizes(step)):

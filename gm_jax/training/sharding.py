@@ -1,29 +1,56 @@
-"""The mesh: the only file that names one. State is replicated, batches are split over devices."""
+"""The mesh: the only file that names one. Batches are split over devices; the state may be.
+
+By default each device has the whole state. Where it is split (`Sharding.state_min_size`,
+`state_rules`), each device keeps its part of parameters, averages and optimizer, and a step gathers
+the parameters it computes with: fully sharded data parallelism (Rajbhandari et al. 2020, "ZeRO").
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from gm_jax.errors import UserError
 from gm_jax.evaluation.split import Evaluator
-from gm_jax.experiment import Experiment
+from gm_jax.experiment import Experiment, Sharding
+from gm_jax.model import TrainState
+
+_WHOLE = Sharding()
+_SPLIT_FIELDS = ("params", "model_state", "opt_state", "ema_params")  # step and key stay whole
 
 
 class DataMesh:
-    """A one-axis mesh over which each batch is split.
+    """A one-axis mesh over which each batch is split, and the state where that is wanted.
 
     Attributes:
-      replicated: sharding of the state and of resident data.
+      replicated: sharding of what is whole on each device, such as resident data.
       batch: sharding of an array [B, ...] over its first axis.
       batches: sharding of an array [K, B, ...] over its second axis.
     """
 
-    def __init__(self, batch_size: int, num_devices: int | None = None):
+    def __init__(
+        self,
+        batch_size: int,
+        num_devices: int | None = None,
+        sharding: Sharding = _WHOLE,
+        devices: Sequence[jax.Device] | None = None,
+    ):
         """Takes `num_devices`, or the most devices that divide the batch size.
+
+        Args:
+          batch_size: B.
+          num_devices: that share it.
+          sharding: says how the state is split.
+          devices: to take them from; None: all.
 
         Raises:
           UserError: for more devices than there are, or a batch that does not divide by them.
         """
-        devices = jax.devices()
+        devices = jax.devices() if devices is None else devices
         if num_devices is None:
             num_devices = max(n for n in range(1, len(devices) + 1) if batch_size % n == 0)
         if num_devices > len(devices):
@@ -32,15 +59,97 @@ class DataMesh:
             raise UserError(
                 f"data.batch_size {batch_size} does not divide by sharding.data {num_devices}"
             )
-        mesh = Mesh(devices[:num_devices], ("data",))
+        self._mesh = Mesh(np.asarray(devices[:num_devices]), ("data",))
+        self._sharding = sharding
         self.num_devices = num_devices
-        self.replicated = NamedSharding(mesh, PartitionSpec())
-        self.batch = NamedSharding(mesh, PartitionSpec("data"))
-        self.batches = NamedSharding(mesh, PartitionSpec(None, "data"))
+        self.replicated = self._named()
+        self.batch = self._named("data")
+        self.batches = self._named(None, "data")
+
+    @property
+    def splits_state(self) -> bool:
+        """Whether parts of a state lie on different devices."""
+        return self.num_devices > 1 and self._sharding.splits_state
 
     def for_batch(self, batch_size: int) -> NamedSharding:
         """Sharding of a batch of another size: split if it divides, else replicated."""
         return self.replicated if batch_size % self.num_devices else self.batch
+
+    def for_state(self, state: TrainState) -> TrainState:
+        """The sharding of each array of a state.
+
+        Args:
+          state: arrays, or their shapes.
+
+        Raises:
+          UserError: a rule splits nothing.
+        """
+        idle = [rule for rule in self._sharding.state_rules if not rule.endswith("=whole")]
+
+        def place(path: Any, leaf: Any) -> NamedSharding:
+            name = jax.tree_util.keystr(path, simple=True, separator="/")
+            for rule in self._sharding.state_rules:
+                pattern, _, axis = rule.rpartition("=")
+                if re.search(pattern, name):
+                    found = None if axis == "whole" else self._axis(leaf.shape, int(axis))
+                    if found is not None and rule in idle:
+                        idle.remove(rule)
+                    return self._along(found)
+            least = self._sharding.state_min_size
+            return self._along(
+                self._longest(leaf.shape)
+                if least is not None and math.prod(leaf.shape) >= least
+                else None
+            )
+
+        if not self.splits_state:
+            return jax.tree.map(lambda _: self.replicated, state)
+        parts = {field: getattr(state, field) for field in _SPLIT_FIELDS}
+        placed = jax.tree_util.tree_map_with_path(place, parts)
+        if idle:
+            raise UserError(
+                f"sharding.state_rules has {idle[0]}, which splits nothing: of the paths it is "
+                f"found in, none has such an axis that {self.num_devices} devices divide"
+            )
+        return state.replace(step=self.replicated, key=self.replicated, **placed)
+
+    def for_update(self, state: TrainState) -> TrainState:
+        """Inside `jit`: the state as an update computes with it, its parameters whole.
+
+        Without it XLA might split a layer's work by its weights instead of by the batch.
+        """
+        if not self.splits_state:
+            return state
+        whole = jax.lax.with_sharding_constraint(state.params, self.replicated)
+        return state.replace(params=whole)
+
+    def _named(self, *axes: str | None) -> NamedSharding:
+        return NamedSharding(self._mesh, PartitionSpec(*axes))
+
+    def _along(self, axis: int | None) -> NamedSharding:
+        return self.replicated if axis is None else self._named(*[None] * axis, "data")
+
+    def _axis(self, shape: tuple[int, ...], axis: int) -> int | None:
+        """The axis counted from the front, if the array has it and devices divide it."""
+        if not -len(shape) <= axis < len(shape):
+            return None
+        axis %= len(shape)
+        return axis if shape[axis] and shape[axis] % self.num_devices == 0 else None
+
+    def _longest(self, shape: tuple[int, ...]) -> int | None:
+        """The longest axis that devices divide, the last one of several."""
+        fit = [axis for axis in range(len(shape)) if self._axis(shape, axis) is not None]
+        return max(fit, key=lambda axis: (shape[axis], axis), default=None)
+
+
+def mesh_of(experiment: Experiment, num_devices: int | None = None) -> DataMesh:
+    """The mesh of an experiment, its state split as it says.
+
+    Args:
+      experiment: whose batch is shared.
+      num_devices: None: the most that divide the batch size.
+    """
+    return DataMesh(experiment.data.batch_size, num_devices, experiment.sharding)
 
 
 def make_evaluator(experiment: Experiment, mesh: DataMesh) -> Evaluator:

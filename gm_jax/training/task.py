@@ -9,7 +9,7 @@ from gm_jax.experiment import Experiment
 from gm_jax.training.checkpoint import Checkpoints, Saved
 from gm_jax.training.checks import check_experiment, check_samples_for_metrics
 from gm_jax.training.sample_figures import SampleFigures
-from gm_jax.training.sharding import DataMesh
+from gm_jax.training.sharding import DataMesh, mesh_of
 from gm_jax.training.step import abstract_state, init_state
 
 
@@ -53,7 +53,7 @@ def open_task(experiment: Experiment) -> Task:
     data, seed = experiment.data, experiment.seed
     train = data.open("train", seed)
     valid = None if data.valid is None else data.open("valid", seed)
-    mesh = DataMesh(data.batch_size, experiment.sharding.data)
+    mesh = mesh_of(experiment, experiment.sharding.data)
     check_samples_for_metrics(experiment, valid)
     sample_figures = None
     if valid is not None and experiment.training.samples_for_metrics:
