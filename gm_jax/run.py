@@ -48,6 +48,7 @@ from gm_jax.training.folder import RunFolder
 from gm_jax.training.initial import Init
 from gm_jax.training.loop import TrainResult, train
 from gm_jax.training.pictures import Painter, newest_picture, picture_examples
+from gm_jax.training.processes import several
 from gm_jax.training.progress import Bar, progress
 from gm_jax.training.records import by_phase, read_records
 from gm_jax.training.restoring import restore
@@ -581,6 +582,18 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         made = painter.paint(self.state, folder, stem)
         return [folder / (f"{stem}.png" if n == "samples" else f"{stem}_{n}.png") for n in made]
+
+    def here(self) -> "Run":
+        """The same run on the devices of this process alone.
+
+        Of several that trained it together (`jax.distributed`) all have to ask for it; each can
+        then draw without the others. Of one process it is the run itself.
+        """
+        if not several():
+            return self
+        mesh = DataMesh(1, 1, devices=jax.local_devices())
+        state = self._mesh.here(self.state)
+        return Run(self.folder, self.experiment, state, mesh, self._numerics)
 
     def _drawn_by(self, sampling: Mapping[str, Any]) -> "Run":
         """The same run with another way of drawing."""

@@ -29,7 +29,8 @@ def introduce(experiment: Experiment) -> None:
     say(
         "gm-jax",
         f"Python {platform.python_version()} · jax {jax.__version__} · "
-        f"{len(devices)} {devices[0].platform} ({os.cpu_count()} cores)",
+        f"{len(devices)} {devices[0].platform} ({os.cpu_count()} cores)"
+        + (f" · {jax.process_count()} processes" if jax.process_count() > 1 else ""),
     )
     spec = experiment.data.spec
     values = "points" if spec.continuous else f"{spec.num_levels} levels"

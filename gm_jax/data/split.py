@@ -136,10 +136,20 @@ class Split:
         """
         return self.batch_of(self.indices_at(step))
 
-    def stream(self, start_step: int, num_steps: int) -> Iterator[NumpyBatch]:
-        """`batch_at` of start_step, start_step + 1, ..., read ahead by threads."""
+    def stream(
+        self, start_step: int, num_steps: int, rows: slice = slice(None)
+    ) -> Iterator[NumpyBatch]:
+        """`batch_at` of start_step, start_step + 1, ..., read ahead by threads.
+
+        Args:
+          start_step: of the first batch.
+          num_steps: how many batches.
+          rows: of each batch, which are read.
+        """
         return self._read_ahead(
-            lambda step: self.batch_at(start_step + step), num_steps, self.batch_size
+            lambda step: self.batch_of(self.indices_at(start_step + step)[rows]),
+            num_steps,
+            self.batch_size,
         )
 
     def eval_batches(self, batch_size: int | None = None) -> Iterator[NumpyBatch]:

@@ -5,12 +5,14 @@ By default each device has the whole state. Where it is split (`Sharding.state_m
 the parameters it computes with: fully sharded data parallelism (Rajbhandari et al. 2020, "ZeRO").
 """
 
+import functools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -18,6 +20,7 @@ from gm_jax.errors import UserError
 from gm_jax.evaluation.split import Evaluator
 from gm_jax.experiment import Experiment, Sharding
 from gm_jax.model import TrainState
+from gm_jax.training.processes import several
 
 _WHOLE = Sharding()
 _SPLIT_FIELDS = ("params", "model_state", "opt_state", "ema_params")  # step and key stay whole
@@ -50,7 +53,14 @@ class DataMesh:
         Raises:
           UserError: for more devices than there are, or a batch that does not divide by them.
         """
-        devices = jax.devices() if devices is None else devices
+        shared = devices is None and several()
+        if devices is None:  # those of one process beside each other: each has rows of its own
+            devices = sorted(jax.devices(), key=lambda device: device.process_index)
+        if shared and (batch_size % len(devices) or num_devices not in (None, len(devices))):
+            raise UserError(
+                f"several processes share each batch over all {len(devices)} devices: "
+                f"data.batch_size {batch_size} must divide by them, and sharding.data be none"
+            )
         if num_devices is None:
             num_devices = max(n for n in range(1, len(devices) + 1) if batch_size % n == 0)
         if num_devices > len(devices):
@@ -123,6 +133,60 @@ class DataMesh:
         whole = jax.lax.with_sharding_constraint(state.params, self.replicated)
         return state.replace(params=whole)
 
+    def put(self, tree: Any, sharding: Any) -> Any:
+        """Arrays of the host on the devices; each process has the same ones.
+
+        Args:
+          tree: of arrays; those that lie on the devices of several processes stay as they are.
+          sharding: for all of them, or one for each.
+        """
+        if not several():
+            return jax.device_put(tree, sharding)
+
+        def place(array: Any, at: NamedSharding) -> jax.Array:
+            if isinstance(array, jax.Array) and not array.is_fully_addressable:
+                return array
+            host = np.asarray(array)
+            return jax.make_array_from_callback(host.shape, at, lambda index: host[index])
+
+        if isinstance(sharding, NamedSharding):
+            return jax.tree.map(lambda array: place(array, sharding), tree)
+        return jax.tree.map(place, tree, sharding)
+
+    def rows(self, batch_size: int) -> slice:
+        """Which examples of a batch this process reads: those that its own devices compute with."""
+        if not several():
+            return slice(0, batch_size)
+        parts = self.batch.addressable_devices_indices_map((batch_size,)).values()
+        spans = [part[0].indices(batch_size)[:2] for part in parts if part is not None]
+        return slice(min(start for start, _ in spans), max(stop for _, stop in spans))
+
+    def join(self, rows: Any) -> Any:
+        """Batches [K, B, ...] of the rows of each process, [K, b, ...]."""
+        if not several():
+            return rows
+        return jax.tree.map(lambda x: jax.make_array_from_process_local_data(self.batches, x), rows)
+
+    def here(self, state: TrainState) -> TrainState:
+        """A state that this process can compute with alone; all have to ask for it together."""
+        if not several():
+            return state
+        plain = state.replace(key=jax.random.key_data(state.key))
+        whole = jax.jit(lambda x: x, out_shardings=self.replicated)(plain)
+        local = jax.tree.map(lambda x: x.addressable_data(0), whole)
+        return local.replace(key=jax.random.wrap_key_data(local.key))
+
+    @functools.cached_property
+    def greatest(self) -> Callable[[int], jax.Array]:
+        """The greatest of a number that each process gives; it is not waited for."""
+        reduce = jax.jit(jnp.max, out_shardings=self.replicated)
+
+        def of_all(number: int) -> jax.Array:
+            mine = np.full(len(self.batch.addressable_devices), number, np.int32)
+            return reduce(jax.make_array_from_process_local_data(self.batch, mine))
+
+        return of_all
+
     def _named(self, *axes: str | None) -> NamedSharding:
         return NamedSharding(self._mesh, PartitionSpec(*axes))
 
@@ -154,12 +218,13 @@ def mesh_of(experiment: Experiment, num_devices: int | None = None) -> DataMesh:
 
 def make_evaluator(experiment: Experiment, mesh: DataMesh) -> Evaluator:
     """An evaluator that puts batches where the state lives."""
-    sharding = mesh.for_batch(experiment.evaluation.batch_size)
+    placed = mesh.for_batch(experiment.evaluation.batch_size)
     return Evaluator(
         experiment.model,
         experiment.data.transforms,
         experiment.evaluation.batch_size,
-        lambda batch: jax.device_put(batch, sharding),
+        lambda batch: mesh.put(batch, placed),
+        mesh.replicated,
     )
 
 

@@ -56,16 +56,21 @@ def make_train_step(
 
 
 def dispatches(
-    split: Split, start: int, end: int, sizes: Iterable[int]
+    split: Split, start: int, end: int, sizes: Iterable[int], mesh: DataMesh
 ) -> Iterator[tuple[Any, int]]:
-    """The `batches` of each dispatch from step `start` to `end`, and its number of steps."""
+    """The `batches` of each dispatch from step `start` to `end`, and its number of steps.
+
+    Each of several processes reads the rows of its own devices.
+    """
+    rows = mesh.rows(split.batch_size)
     items: Iterator[Any] = (
-        map(split.indices_at, itertools.count(start))
+        (split.indices_at(step)[rows] for step in itertools.count(start))
         if split.resident
-        else split.stream(start, end - start)
+        else split.stream(start, end - start, rows)
     )
     for size in sizes:
-        yield jax.tree.map(lambda *xs: np.stack(xs), *itertools.islice(items, size)), size
+        stacked = jax.tree.map(lambda *xs: np.stack(xs), *itertools.islice(items, size))
+        yield mesh.join(stacked), size
 
 
 def init_state(model: Family, key: jax.Array, spec: Any, mesh: DataMesh) -> TrainState:
