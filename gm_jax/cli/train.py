@@ -121,6 +121,7 @@ class Train(Command):
     def _act(self) -> int:
         from gm_jax.cli.animate import draw_progress
         from gm_jax.cli.closing import (
+            SayState,
             draw_curves,
             introduce,
             next_commands,
@@ -140,7 +141,7 @@ class Train(Command):
         if leads():
             introduce(experiment)
         check_test_split(experiment)
-        result = train(experiment, folder, init=init)
+        result = train(experiment, folder, [SayState()], init)
         if leads():
             say_how_it_ended(experiment, folder, result)
         if result.signum is not None:

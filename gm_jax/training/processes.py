@@ -1,8 +1,8 @@
 """Several processes that train one run together, through `jax.distributed`.
 
 All of them compute, and take part when a checkpoint is written; the first one alone writes the
-rest: records, pictures, what is printed. What the processes wait for outside a step goes through jax's
-coordination service, not through the devices: it may take long, as a picture does.
+rest: records, pictures, what is printed. What the processes wait for outside a step goes through
+jax's coordination service, not through the devices: it may take long, as a picture does.
 """
 
 import json

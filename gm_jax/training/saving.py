@@ -33,7 +33,7 @@ _OLDER = ".orbax-checkpoint-tmp"
 class Saver:
     """Writes checkpoints in a thread, for the one process that trains in the folder.
 
-    Of several that train together each writes its parts of the arrays, and the first one does the rest.
+    Of several that train together each writes its parts of the arrays, and the first does the rest.
 
     A checkpoint is written under another name, digests last, and renamed: a kill at any moment
     leaves it whole and verified, or not at all. One that is no longer kept is renamed before it is

@@ -1,5 +1,6 @@
 """The jitted training step: gather, transform, update, with donated state."""
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -83,6 +84,7 @@ def init_state(model: Family, key: jax.Array, spec: Any, mesh: DataMesh) -> Trai
     return jax.jit(init, out_shardings=mesh.for_state(abstract_state(model, spec)))(key)
 
 
+@functools.cache
 def abstract_state(model: Family, spec: Any) -> TrainState:
     """Shapes and dtypes of the state, without computing it."""
     return jax.eval_shape(
