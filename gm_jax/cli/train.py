@@ -99,7 +99,10 @@ class Train(Command):
 
         one = parse_one(rest)
         if sweeps and one.in_several:
-            raise UserError("--sweep trains in one process: leave it out, or --no-distributed")
+            raise UserError(
+                "--sweep trains in one process: give --no-distributed, and no --coordinator, "
+                "--num-processes or --process-id"
+            )
         return Sweep(plan(typed, default, parse_one, rest, sweeps), jobs) if sweeps else one
 
     @property
