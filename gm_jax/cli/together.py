@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Callable
 
 from gm_jax.cli.failures import failure_line, say_error
-from gm_jax.training.processes import leave, meet
+from gm_jax.training.processes import leave, lost, meet
 
 
 def ending_with_the_others(action: Callable[[], int]) -> int:
@@ -22,7 +22,7 @@ def ending_with_the_others(action: Callable[[], int]) -> int:
         meet()
         return code
     except Exception as error:
-        line = failure_line(error)
+        line = failure_line(lost(error) or error)
         if line is None:
             traceback.print_exc()
             code = 1

@@ -7,6 +7,7 @@ jax's coordination service, not through the devices: it may take long, as a pict
 
 import json
 import os
+import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -120,8 +121,9 @@ def first(action: Callable[[], object]) -> None:
 
 
 def lost(error: Exception) -> UserError | None:
-    """The line for an error of a step that says that another process is gone, else None."""
-    if not several():
+    """The line for an error of jax that means that another process is gone, else None."""
+    own_fault = re.search("RESOURCE_EXHAUSTED|INVALID_ARGUMENT|UNIMPLEMENTED", str(error))
+    if not several() or own_fault or not isinstance(error, jax.errors.JaxRuntimeError):
         return None
     return UserError(
         f"process {jax.process_index()} of {jax.process_count()} stops, since another one ended or "

@@ -175,6 +175,15 @@ def test_others_are_found_by_the_environment(environment, several):
     assert is_one_of_several(environment) is several
 
 
+def test_an_error_of_its_own_is_not_laid_on_others(monkeypatch):
+    gone = jax.errors.JaxRuntimeError("UNKNOWN: Gloo all-reduce failed: Connection closed by peer")
+    assert processes.lost(gone) is None  # of one process
+    monkeypatch.setattr(processes, "several", lambda: True)
+    assert "another one ended or can't be reached" in str(processes.lost(gone))
+    assert processes.lost(jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: 8 GiB")) is None
+    assert processes.lost(ValueError("a bug")) is None
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
