@@ -91,6 +91,7 @@ _AS_BEFORE: dict[str, dict[str, Any]] = {
     "gm_jax.data:SequenceData": {"augment": []},
     "gm_jax.data:Storms": {"split": "storm", "gap": None, "conditions": ()},
     "gm_jax.data:SyntheticStorms": {"kind": "smooth", "noise": None, "missing": None},
+    "gm_jax:Sharding": {"state_min_size": None, "state_rules": []},
     "gm_jax:Training": {"samples_for_metrics": 0, "metrics_classifier": None},
     "gm_jax.models:Bayes": {"shrink_to": "data"},
     "gm_jax.models:CGAN": {"average_statistics": False},

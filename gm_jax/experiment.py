@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import re
 from typing import Annotated, Any, Literal
 
 import tyro
@@ -87,9 +88,33 @@ class Sharding(Config):
 
     data: int | None = None
     """Devices that share each batch (None: the most that divide the batch size)."""
+    state_min_size: int | None = None
+    """Arrays of the state with at least this many values are split over these devices, along their
+    longest axis that divides (None: each device has the whole state)."""
+    state_rules: tuple[str, ...] = ()
+    """Before the size counts: REGEX=AXIS splits arrays whose path it is found in along that axis,
+    REGEX=whole leaves them whole; the first that matches holds. A path: params/encoder/kernel."""
 
     def __post_init__(self) -> None:
-        check_positive(self, "data")
+        check_positive(self, "data", "state_min_size")
+        for rule in self.state_rules:
+            pattern, equals, axis = rule.rpartition("=")
+            if not (pattern and equals) or not re.fullmatch(r"-?\d+|whole", axis):
+                raise ConfigError(
+                    "Sharding.state_rules must be REGEX=AXIS or REGEX=whole, such as kernel$=0, "
+                    f"not {rule!r}"
+                )
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ConfigError(
+                    f"Sharding.state_rules has {rule!r}, which is no regular expression: {error}"
+                ) from None
+
+    @property
+    def splits_state(self) -> bool:
+        """Whether any array of the state is to be split."""
+        return self.state_min_size is not None or bool(self.state_rules)
 
 
 @dataclasses.dataclass(frozen=True)

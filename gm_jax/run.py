@@ -50,10 +50,11 @@ from gm_jax.training.folder import RunFolder
 from gm_jax.training.initial import Init
 from gm_jax.training.loop import TrainResult, train
 from gm_jax.training.pictures import Painter, newest_picture, picture_examples
+from gm_jax.training.processes import several
 from gm_jax.training.progress import Bar, progress
 from gm_jax.training.records import by_phase, read_records
 from gm_jax.training.restoring import restore
-from gm_jax.training.sharding import DataMesh, make_evaluator
+from gm_jax.training.sharding import DataMesh, make_evaluator, mesh_of
 from gm_jax.weights import SUFFIX, Weights, is_weights, read_weights, state_from, weights_of
 from gm_jax.whole_file import write_bytes
 
@@ -608,6 +609,18 @@ class Run:
         made = painter.paint(self.state, folder, stem)
         return [folder / (f"{stem}.png" if n == "samples" else f"{stem}_{n}.png") for n in made]
 
+    def here(self) -> "Run":
+        """The same run on the devices of this process alone.
+
+        Of several that trained it together (`jax.distributed`) all have to ask for it; each can
+        then draw without the others. Of one process it is the run itself.
+        """
+        if not several():
+            return self
+        mesh = DataMesh(1, 1, devices=jax.local_devices())
+        state = self._mesh.here(self.state)
+        return Run(self.folder, self.experiment, state, mesh, self._numerics)
+
     def _drawn_by(self, sampling: Mapping[str, Any]) -> "Run":
         """The same run with another way of drawing."""
         model = drawn_by(self.model, sampling)
@@ -754,7 +767,7 @@ def finished_run(experiment: Experiment, folder: Path, result: TrainResult) -> R
     """The run after training, at the checkpoint the experiment evaluates with."""
     if experiment.evaluation.checkpoint == "best":
         return open_run(folder, "best")
-    mesh = DataMesh(experiment.data.batch_size, experiment.sharding.data)
+    mesh = mesh_of(experiment, experiment.sharding.data)
     return Run(folder, experiment, result.state, mesh)
 
 
@@ -828,6 +841,6 @@ def open_weights(path: str | Path, experiment: str | Path | None = None) -> Run:
         state = state_from(weights, loaded.model, spec, loaded.seed)
     except UserError as error:
         raise error.of(path) from error
-    mesh = DataMesh(loaded.data.batch_size)
-    state = jax.device_put(state, mesh.replicated)
+    mesh = mesh_of(loaded)
+    state = jax.device_put(state, mesh.for_state(state))
     return Run(Path(path), loaded, state, mesh, weights.record.get("numerics"))

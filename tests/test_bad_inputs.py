@@ -503,6 +503,16 @@ CASES = {
     "Devices, figures, splits": [
         case(f"{V} --sharding.data 99", "sharding.data is 99, but there are"),
         case(f"{V} --sharding.data 3", "data.batch_size 128 does not divide by sharding.data 3"),
+        case(f"{V} --sharding.state-rules kernel", "must be REGEX=AXIS or REGEX=whole, such as"),
+        case(f"{V} --coordinator node0", "must be host:port, not 'node0'"),
+        case(
+            f"{V} --coordinator node0:1234 --num-processes 2 --process-id 2",
+            "the process id must be 0 to 1, not 2",
+        ),
+        case(f"{V} --sweep seed=1,2 --num-processes 2", "--sweep trains in one process"),
+        case("plan", "needs an experiment first, e.g. gm-jax plan digits/vae"),
+        case("plan digits/vae --devices 0", "--devices must be at least 1, not 0"),
+        case("plan digits/vae --memory lots", "a size such as 16GiB or 80GB, not 'lots'"),
         case(f"{V} --training.monitor elbo", "training.monitor is elbo", "neg_elbo"),
         case(
             f"{V} --training.samples-for-metrics 20 --training.metrics-classifier runs/classifier "

@@ -7,18 +7,20 @@ from pathlib import Path
 import jax
 from clu import parameter_overview
 
-from gm_jax.cli.report import say
+from gm_jax.cli.report import say, spoken
 from gm_jax.errors import UserError
 from gm_jax.evaluation.figure import Figure
 from gm_jax.evaluation.samples import check_reader
 from gm_jax.experiment import Experiment
 from gm_jax.model import can
 from gm_jax.run import Run
-from gm_jax.training.callbacks import listening
+from gm_jax.training.callbacks import Callback, listening
 from gm_jax.training.folder import RunFolder
+from gm_jax.training.footprint import state_size
 from gm_jax.training.loop import TrainResult
 from gm_jax.training.records import Records
-from gm_jax.training.sharding import DataMesh
+from gm_jax.training.sharding import DataMesh, mesh_of
+from gm_jax.training.step import abstract_state
 from gm_jax.training.tensorboard import TensorBoard
 from gm_jax.viz.curves import plot_curves
 
@@ -29,7 +31,8 @@ def introduce(experiment: Experiment) -> None:
     say(
         "gm-jax",
         f"Python {platform.python_version()} · jax {jax.__version__} · "
-        f"{len(devices)} {devices[0].platform} ({os.cpu_count()} cores)",
+        f"{len(devices)} {devices[0].platform} ({os.cpu_count()} cores)"
+        + (f" · {jax.process_count()} processes" if jax.process_count() > 1 else ""),
     )
     spec = experiment.data.spec
     values = "points" if spec.continuous else f"{spec.num_levels} levels"
@@ -42,6 +45,20 @@ def introduce(experiment: Experiment) -> None:
         say("devices", line)
     if summary := experiment.data.source.summary():
         say("", summary)
+
+
+class SayState(Callback):
+    """Says how large the state is, when it is known that all fits, and before the first step."""
+
+    def on_start(self, experiment: Experiment, folder: Path, step: int) -> None:
+        mesh = mesh_of(experiment, experiment.sharding.data)
+        size = state_size(abstract_state(experiment.model, experiment.data.spec), mesh)
+        where = f" · {spoken(size.device_bytes)} on each of {mesh.num_devices} devices"
+        say(
+            "state",
+            f"{size.num_params:,} parameters · {spoken(size.num_bytes)} with optimizer and "
+            f"averages{where if mesh.num_devices > 1 else ''}",
+        )
 
 
 def say_how_it_ended(experiment: Experiment, folder: Path, result: TrainResult) -> None:

@@ -17,6 +17,7 @@ from gm_jax.cli.forecast import Forecast
 from gm_jax.cli.inpaint import Inpaint
 from gm_jax.cli.interpolate import Interpolate
 from gm_jax.cli.list import List
+from gm_jax.cli.plan import Plan
 from gm_jax.cli.reconstruct import Reconstruct
 from gm_jax.cli.record import Record
 from gm_jax.cli.report_page import Report
@@ -63,6 +64,7 @@ COMMANDS: dict[str, type[Command]] = {
     "results": Results,
     "list": List,
     "show": Show,
+    "plan": Plan,
     "data": Data,
     "completion": Completion,
 }

@@ -17,7 +17,7 @@ import tyro
 from gm_jax.cli.command import Command
 from gm_jax.experiment_file import find_experiments
 
-_NAMED = ("train", "show")  # these take an experiment by its name
+_NAMED = ("train", "show", "plan")  # these take an experiment by its name
 
 
 def completion_script(commands: Mapping[str, type[Command]], shell: str) -> str:
@@ -43,7 +43,7 @@ def completion_script(commands: Mapping[str, type[Command]], shell: str) -> str:
         for option in _options(cls):
             if option.name != "experiment":
                 option.add_to(sub)
-        if name == "train":
+        if name in ("train", "plan"):
             for shared in (Training, Evaluation, Sharding):
                 for option in _options(shared, f"{shared.__name__.lower()}."):
                     option.add_to(sub)

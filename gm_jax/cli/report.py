@@ -20,6 +20,15 @@ def say(topic: str, text: str) -> None:
     print(f"{topic:<{_TOPIC}} {text}\n", end="", flush=True)  # in one piece, beside other threads
 
 
+def spoken(size: float) -> str:
+    """Bytes in the largest unit of which there is one: 1.5 MiB."""
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.4g} {unit}"
+        size /= 1024
+    return f"{size:.4g} TiB"
+
+
 def show_figures(topic: str, figures: Mapping[str, "Figure"]) -> None:
     """One line a figure, the tightest of a quantity first: value, error, kind, examples."""
     names = in_order(figures)

@@ -2,7 +2,8 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -14,6 +15,11 @@ from gm_jax.cli.report import say, show_figures
 from gm_jax.cli.sweeps.grid import plan, split_typed
 from gm_jax.cli.sweeps.sweep import Sweep
 from gm_jax.errors import UserError
+
+_VALUED = (
+    *("--run", "--sweep", "--jobs", "--init"),
+    *("--coordinator", "--num-processes", "--process-id"),
+)
 
 if TYPE_CHECKING:
     from gm_jax.experiment import Experiment
@@ -39,6 +45,16 @@ class Train(Command):
     """Weights to start from: a .safetensors file, or the folder of a run."""
     init_partial: bool = False
     """Leave arrays of --init that do not fit out, instead of refusing them."""
+
+    distributed: bool = dataclasses.field(default_factory=lambda: is_one_of_several(os.environ))
+    """Train in several processes, each started by this command (default: whether SLURM, a TPU or
+    JAX_COORDINATOR_ADDRESS says that there are others)."""
+    coordinator: str | None = None
+    """Where the first of them is, host:port, where nothing else tells."""
+    num_processes: int | None = None
+    """How many there are."""
+    process_id: int | None = None
+    """Which this one is, from 0."""
 
     experiment: tyro.conf.Suppress[Any] = None
 
@@ -69,6 +85,8 @@ class Train(Command):
             p: functools.reduce(getattr, p.split("."), default) for p in field_paths(default)
         }
         fields |= {"run": None, "sweep": (), "jobs": None, "init": None, "init_partial": False}
+        fields |= {"distributed": False, "coordinator": None, "num_processes": None}
+        fields["process_id"] = None
         options = {name.replace("_", "-"): value for name, value in fields.items()}
 
         @dataclasses.dataclass(frozen=True)
@@ -80,12 +98,33 @@ class Train(Command):
             return parse(TrainExperiment, args, f"gm-jax {name} {typed}", options, default.name)
 
         one = parse_one(rest)
+        if sweeps and one.in_several:
+            raise UserError(
+                "--sweep trains in one process: give --no-distributed, and no --coordinator, "
+                "--num-processes or --process-id"
+            )
         return Sweep(plan(typed, default, parse_one, rest, sweeps), jobs) if sweeps else one
+
+    @property
+    def in_several(self) -> bool:
+        """Whether there are other processes."""
+        named = (self.coordinator, self.num_processes, self.process_id)
+        return self.distributed or any(value is not None for value in named)
 
     def act(self) -> int:
         """Trains (or resumes), evaluates, paints."""
+        if not self.in_several:
+            return self._act()
+        from gm_jax.cli.together import ending_with_the_others
+        from gm_jax.training.processes import connect
+
+        connect(self.coordinator, self.num_processes, self.process_id)
+        return ending_with_the_others(self._act)
+
+    def _act(self) -> int:
         from gm_jax.cli.animate import draw_progress
         from gm_jax.cli.closing import (
+            SayState,
             draw_curves,
             introduce,
             next_commands,
@@ -95,20 +134,26 @@ class Train(Command):
         from gm_jax.run import default_folder, finished_run
         from gm_jax.training.initial import Init
         from gm_jax.training.loop import train
+        from gm_jax.training.processes import leads
 
         if self.init_partial and self.init is None:
             raise UserError("--init-partial is for --init: give the weights to start from")
         init = None if self.init is None else Init(self.init, self.init_partial)
         experiment: Experiment = self.experiment
         folder = default_folder(experiment) if self.run is None else self.run
-        introduce(experiment)
+        if leads():
+            introduce(experiment)
         check_test_split(experiment)
-        result = train(experiment, folder, init=init)
-        say_how_it_ended(experiment, folder, result)
+        result = train(experiment, folder, [SayState()], init)
+        if leads():
+            say_how_it_ended(experiment, folder, result)
         if result.signum is not None:
             return 128 + result.signum
         run = finished_run(experiment, folder, result)
-        figures = run.evaluate("test", show_progress=True)
+        figures = run.evaluate("test", show_progress=leads())
+        run = run.here()
+        if not leads():
+            return 0
         show_figures("test", figures)
         record_figures(run, "test", figures)
         pictures = [*run.paint("final"), draw_curves(folder), *draw_progress(folder)]
@@ -135,6 +180,16 @@ class TrainHelp(Command):
         return 0
 
 
+def is_one_of_several(environment: Mapping[str, str]) -> bool:
+    """Whether the environment says that there are other processes: SLURM's, a TPU's, or by hand."""
+    tasks = environment.get("SLURM_STEP_NUM_TASKS", "1")
+    return (
+        ("SLURM_PROCID" in environment and tasks.isdigit() and int(tasks) > 1)
+        or "," in environment.get("TPU_WORKER_HOSTNAMES", "")
+        or "JAX_COORDINATOR_ADDRESS" in environment
+    )
+
+
 def find_experiment(argv: Sequence[str]) -> str | None:
     """What was typed as the experiment, be it behind options; None where nothing was.
 
@@ -144,7 +199,7 @@ def find_experiment(argv: Sequence[str]) -> str | None:
     words = [
         (before, word)
         for before, word in zip(["", *argv], argv, strict=False)
-        if not word.startswith("-") and before not in ("--run", "--sweep", "--jobs", "--init")
+        if not word.startswith("-") and before not in _VALUED
     ]
     if not words or argv[0] == words[0][1]:
         return words[0][1] if words else None

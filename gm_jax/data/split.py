@@ -107,10 +107,9 @@ class Split:
         if self.num_examples == 0:
             raise UserError(f"the split {self._title} has no examples")
         self._dtype = np.dtype(np.float32 if spec.continuous else np.uint8)
-        example_bytes = self._stored_spec.num_dims * self._dtype.itemsize
-        example_bytes += sum(extra.num_bytes for extra in spec.extras)
-        self._chunk = max(1, min(_CHUNK, _CHUNK_BYTES // example_bytes))
-        self.resident = self.num_examples * example_bytes <= resident_bytes
+        size = example_bytes(self._stored_spec)
+        self._chunk = max(1, min(_CHUNK, _CHUNK_BYTES // size))
+        self.resident = self.num_examples * size <= resident_bytes
         self.arrays = self._read_all() if self.resident else None
         # Two epochs, because a batch may lie across the end of one.
         self._permutation = functools.lru_cache(maxsize=2)(self._draw_permutation)
@@ -141,10 +140,20 @@ class Split:
         """
         return self.batch_of(self.indices_at(step))
 
-    def stream(self, start_step: int, num_steps: int) -> Iterator[NumpyBatch]:
-        """`batch_at` of start_step, start_step + 1, ..., read ahead by threads."""
+    def stream(
+        self, start_step: int, num_steps: int, rows: slice = slice(None)
+    ) -> Iterator[NumpyBatch]:
+        """`batch_at` of start_step, start_step + 1, ..., read ahead by threads.
+
+        Args:
+          start_step: of the first batch.
+          num_steps: how many batches.
+          rows: of each batch, which are read.
+        """
         return self._read_ahead(
-            lambda step: self.batch_at(start_step + step), num_steps, self.batch_size
+            lambda step: self.batch_of(self.indices_at(start_step + step)[rows]),
+            num_steps,
+            self.batch_size,
         )
 
     def eval_batches(self, batch_size: int | None = None) -> Iterator[NumpyBatch]:
@@ -311,6 +320,12 @@ class Split:
 
     def _bad(self, index: int, what: str) -> UserError:
         return UserError(f"example {index} of the split {self._title} {what}")
+
+
+def example_bytes(spec: DataSpec) -> int:
+    """Of one example in memory, without its label."""
+    values = spec.num_dims * (4 if spec.continuous else 1)
+    return values + sum(extra.num_bytes for extra in spec.extras)
 
 
 def apply_spec(transforms: Sequence[Transform], spec: DataSpec) -> DataSpec:

@@ -46,8 +46,12 @@ class Evaluator:
         transforms: tuple[Transform, ...],
         batch_size: int,
         place: Callable[[Any], Any] = lambda batch: batch,
+        results: Any = None,
     ):
-        """`place` puts a host batch where the state lives."""
+        """`place` puts a host batch where the state lives; `results` is where figures shall lie.
+
+        None: where the computation leaves them. They are read on the host, by every process.
+        """
         self.model = model
         self.batch_size = batch_size
         self.place = place
@@ -66,8 +70,9 @@ class Evaluator:
             with full_precision():
                 return model.log_prob(state, *prepared(state, batch, key), num_samples)
 
-        self._evaluate = jax.jit(evaluate)
-        self._log_prob = jax.jit(log_prob, static_argnums=3)
+        where = {} if results is None else {"out_shardings": results}
+        self._evaluate = jax.jit(evaluate, **where)
+        self._log_prob = jax.jit(log_prob, static_argnums=3, **where)
 
     def figures(self, state: TrainState, split: Split) -> dict[str, Figure]:
         """What `model.evaluate` says, averaged over the split."""

@@ -98,7 +98,7 @@ class Checkpoints:
         return (min if self.mode == "min" else max)(values, key=lambda s: (values[s], s))
 
     def restore(self, wanted: Step, template: TrainState, mesh: DataMesh) -> TrainState:
-        """A state, replicated over the mesh.
+        """A state, placed on the mesh, on however many devices it was saved.
 
         Where the run removes a checkpoint that is being read, another one was saved: "latest" and
         "best" then mean that one.
@@ -180,9 +180,11 @@ class Checkpoints:
         return json.loads(path.read_text()) if path.exists() else []
 
     def _load(self, step: int, template: TrainState, mesh: DataMesh) -> TrainState:
+        plain = jax.eval_shape(with_key_data, template)
         target = jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=mesh.replicated),
-            jax.eval_shape(with_key_data, template),
+            lambda x, placed: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=placed),
+            plain,
+            mesh.for_state(plain),
         )
         path = self.folder / str(step)
         with _Reading(path, step):

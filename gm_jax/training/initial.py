@@ -66,7 +66,7 @@ class Initial:
             start = params if is_whole(state) else {name: params[name] for name in ema_params}
             ema_params = jax.tree.map(jnp.copy, start)
         state = state.replace(params=params, model_state=model_state, ema_params=ema_params)
-        placed_state: TrainState = jax.device_put(state, mesh.replicated)
+        placed_state: TrainState = mesh.put(state, mesh.for_state(state))
         return placed_state
 
     def spoken(self) -> str:
@@ -141,7 +141,8 @@ def check_initial(
 def _read(source: Path) -> Weights:
     if RunFolder(source).experiment.is_file():
         restored = restore(source)
-        return weights_of(restored.experiment, restored.state, restored.numerics)
+        whole = restored.mesh.here(restored.state)
+        return weights_of(restored.experiment, whole, restored.numerics)
     if source.is_dir() or source.is_file():
         return read_weights(source)
     raise UserError(f"there is no run and no file of weights {source}")

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,11 +19,13 @@ from gm_jax.training.initial import Init, check_initial, find_initial
 from gm_jax.training.patience import Patience, monitor_name
 from gm_jax.training.pending import NonFiniteError, Pending, non_finite_error
 from gm_jax.training.pictures import Painter, picture_examples
-from gm_jax.training.progress import announce, progress
+from gm_jax.training.processes import agreed, first, leads, lost, meet
+from gm_jax.training.progress import announce, progress, unseen
 from gm_jax.training.records import Records, read_records
 from gm_jax.training.saving import Saver
 from gm_jax.training.schedule import Schedule
 from gm_jax.training.sharding import make_evaluator
+from gm_jax.training.shared_signal import SharedSignal
 from gm_jax.training.signals import StopRequest
 from gm_jax.training.step import abstract_state, dispatches, make_train_step
 from gm_jax.training.task import Task, open_task
@@ -69,33 +72,42 @@ def train(
     run.check(experiment)
     initial = None if init is None else find_initial(init, run)
     task = open_task(experiment)
+    meet()  # nobody writes before all have looked
     if init is not None and initial is not None:
         template = abstract_state(experiment.model, task.train.spec)
         initial = check_initial(initial, init.partial, experiment, template)
     with contextlib.ExitStack() as stack:
         stack.enter_context(forgiving_streams())
-        stack.enter_context(locked(folder))
+        first(lambda: stack.enter_context(locked(folder)))
         checkpoints = Checkpoints(run.checkpoints, training.monitor_mode)
         saved = task.start(checkpoints)
         if saved.step or initial is None:
             lineage = None
         else:
-            announce(initial.spoken())
+            first(lambda: announce(initial.spoken()))
             saved = dataclasses.replace(saved, state=initial.into(saved.state, task.mesh))
             lineage = initial.lineage()
         # Only now: a run that can't be read stays as it is.
-        run.claim(experiment, task.train.spec, saved.step, lineage)
+        first(lambda: run.claim(experiment, task.train.spec, saved.step, lineage))
         saver = stack.enter_context(Saver(checkpoints, training.keep_latest))
         for step, reason in saved.damaged.items():
-            announce(
+            line = (
                 f"checkpoint {run.checkpoints / str(step)} can't be read, and lies in "
                 f"{saver.put_aside(step)} now; going on from step {saved.step} ({reason})"
             )
-        records = stack.enter_context(Records(folder, resume_step=saved.step))
-        told = (TensorBoard(), *callbacks)
+            first(functools.partial(announce, line))
+        records = stack.enter_context(Records(folder, saved.step)) if leads() else None
+        meet()  # from here on the record is read
+        told = (TensorBoard(), *callbacks) if leads() else ()
         listener = stack.enter_context(listening(told, experiment, folder, saved.step))
         stop = stack.enter_context(StopRequest())
-        return _Loop(task, run, saver, records, listener, Pending(saved.pending)).run(saved, stop)
+        loop = _Loop(task, run, saver, records, listener, Pending(saved.pending))
+        try:
+            return loop.run(saved, stop)
+        except jax.errors.JaxRuntimeError as error:
+            if (line_of_loss := lost(error)) is None:
+                raise
+            raise line_of_loss from error
 
 
 class _Loop:
@@ -106,31 +118,35 @@ class _Loop:
         task: Task,
         run: RunFolder,
         saver: Saver,
-        records: Records,
+        records: Records | None,
         listener: Callback,
         pending: Pending,
     ):
+        """`records` is None in processes that do not write."""
         self.task, self.pictures = task, run.samples
         self.saver, self.records, self.listener, self.pending = saver, records, listener, pending
         self.schedule = Schedule(task.experiment.training, task.valid is not None)
         self.evaluator = make_evaluator(task.experiment, task.mesh)
         self.painter = Painter(task.experiment.model, picture_examples(task.valid or task.train))
-        self.patience = Patience(task.experiment, read_records(records.path))
+        self.patience = Patience(task.experiment, read_records(run.metrics))
         self.headline: dict[str, float] = {}
+        self.signals = SharedSignal(task.mesh)
 
     def run(self, saved: Saved, stop: StopRequest) -> TrainResult:
         experiment, split, mesh = self.task.experiment, self.task.train, self.task.mesh
         state, step, end = saved.state, saved.step, experiment.training.num_steps
         if step >= end or self.patience.exhausted:
             return TrainResult(state, step, stopped_early=step < end)
-        step_fn = make_train_step(experiment.model, split.transforms, mesh, split.resident)
-        arrays = jax.device_put(split.arrays if split.resident else {}, mesh.replicated)
-        with progress(end, step, experiment.name) as bar:
-            for batches, size in dispatches(split, step, end, self.schedule.sizes(step)):
+        step_fn = make_train_step(experiment.model, split.transforms, mesh, split.resident, state)
+        arrays = mesh.put(split.arrays if split.resident else {}, mesh.replicated)
+        signum = None
+        with progress(end, step, experiment.name) if leads() else unseen() as bar:
+            for batches, size in dispatches(split, step, end, self.schedule.sizes(step), mesh):
                 state, metrics = step_fn(state, arrays, batches)
                 step += size
                 self.pending.add(step, metrics)
-                stopping = stop.signum is not None
+                signum = self.signals.agree(stop.signum)
+                stopping = signum is not None
                 self._after(step, state, stopping)
                 bar.advance(to_step=step, metrics=self.headline)
                 if stopping or self.patience.exhausted:
@@ -139,7 +155,7 @@ class _Loop:
         return TrainResult(
             state,
             saved.step,
-            signum=stop.signum if step < end else None,
+            signum=signum if step < end else None,
             stopped_early=self.patience.exhausted and step < end,
         )
 
@@ -156,12 +172,18 @@ class _Loop:
             self.saver.save(state, monitored, self.pending.rows)
             self.listener.on_checkpoint(step, state)
         if due.paint:
+            self._paint(step, self.task.mesh.here(state))
+
+    def _paint(self, step: int, state: TrainState) -> None:
+        if leads():
             grids = self.painter.paint(state, self.pictures, f"step_{step:08d}")
             for name, grid in grids.items():
                 self.listener.on_picture(step, name, grid)
+        meet()
 
     def _record(self, step: int, phase: str, figures: dict[str, float]) -> None:
-        self.records.write(step, phase, figures)
+        if self.records is not None:
+            self.records.write(step, phase, figures)
         self.listener.on_figures(step, phase, figures)
 
     def _fetch(self) -> None:
@@ -175,7 +197,7 @@ class _Loop:
         found = self.evaluator.figures(state, self.task.valid)
         figures = {name: f.value for name, f in found.items()}
         if self.task.sample_figures is not None:
-            figures |= self.task.sample_figures(state)
+            figures |= agreed(self.task.sample_figures(self.task.mesh.here(state)))
         self._record(step, "valid", figures)
         name = monitor_name(self.task.experiment)
         monitored = figures[name]

@@ -130,6 +130,20 @@ def progress(
         yield _RichBar(bar, task)
 
 
+@contextmanager
+def unseen() -> Iterator[Bar]:
+    """Shows nothing."""
+
+    class Unseen:
+        def advance(self, to_step: int, metrics: Mapping[str, float]) -> None:
+            pass
+
+        def print(self, line: str) -> None:
+            pass
+
+    yield Unseen()
+
+
 def fitted(
     what: str, steps: str, speed: str, figures: Mapping[str, float], left: str, width: int
 ) -> list[str]:

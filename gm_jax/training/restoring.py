@@ -10,7 +10,7 @@ from gm_jax.experiment_json import EARLIEST_NUMERICS
 from gm_jax.model import TrainState
 from gm_jax.training.checkpoint import Checkpoints, Step
 from gm_jax.training.folder import RunFolder
-from gm_jax.training.sharding import DataMesh
+from gm_jax.training.sharding import DataMesh, mesh_of
 from gm_jax.training.step import abstract_state
 
 
@@ -47,7 +47,7 @@ def restore(folder: Path, step: Step | None = None, code: Code | None = None) ->
     numerics = run.record().get("numerics", EARLIEST_NUMERICS)
     if not run.checkpoints.is_dir():
         raise UserError(f"{folder} has no checkpoint yet (gm-jax train {experiment.name} goes on)")
-    mesh = DataMesh(experiment.data.batch_size)
+    mesh = mesh_of(experiment)
     wanted = experiment.evaluation.checkpoint if step is None else step
     checkpoints = Checkpoints(run.checkpoints, experiment.training.monitor_mode)
     state = checkpoints.restore(wanted, abstract_state(experiment.model, spec), mesh)

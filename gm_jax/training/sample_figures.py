@@ -16,7 +16,7 @@ from gm_jax.model import TrainState, require
 from gm_jax.rng import numpy_generator
 from gm_jax.training.checkpoint import Checkpoints
 from gm_jax.training.folder import RunFolder
-from gm_jax.training.sharding import DataMesh
+from gm_jax.training.sharding import mesh_of
 from gm_jax.training.step import abstract_state
 
 _MOST_IMAGES = 5_000  # of a split
@@ -76,8 +76,8 @@ def _classifier(path: Path, valid: Split) -> ClassifierFeatures:
             raise UserError(f"{path} has no checkpoint yet: train it first")
         checkpoints = Checkpoints(folder.checkpoints, experiment.training.monitor_mode)
         template = abstract_state(experiment.model, spec)
-        mesh = DataMesh(experiment.data.batch_size)
-        state = checkpoints.restore(experiment.evaluation.checkpoint, template, mesh)
+        wanted = experiment.evaluation.checkpoint
+        state = checkpoints.restore(wanted, template, mesh_of(experiment))
         return ClassifierFeatures(experiment.model, state, experiment.name, valid.spec)
     except UserError as error:
         raise error.of("training.metrics_classifier") from None

@@ -21,6 +21,7 @@ from gm_jax.training.checkpoint import (
     with_key_data,
 )
 from gm_jax.training.digests import write_digests
+from gm_jax.training.processes import first, leads, meet, several
 from gm_jax.training.quiet import hushed
 
 # Of what was not finished: hidden, so that nothing takes it for a checkpoint.
@@ -31,6 +32,8 @@ _OLDER = ".orbax-checkpoint-tmp"
 
 class Saver:
     """Writes checkpoints in a thread, for the one process that trains in the folder.
+
+    Of several that train together each writes its parts of the arrays, and the first does the rest.
 
     A checkpoint is written under another name, digests last, and renamed: a kill at any moment
     leaves it whole and verified, or not at all. One that is no longer kept is renamed before it is
@@ -47,21 +50,27 @@ class Saver:
 
     def __enter__(self) -> "Saver":
         self._hush.__enter__()
-        self._folder.mkdir(parents=True, exist_ok=True)
-        for path in self._folder.iterdir():  # left by a kill
-            if path.name.endswith((_SAVING, _REMOVING)) or _OLDER in path.name:
-                shutil.rmtree(path)
+        first(self._tidy)
         self._orbax = ocp.StandardCheckpointer()
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "checkpoint")
         return self
 
     def __exit__(self, *failure: Any) -> None:
+        if several() and failure[0] is not None:  # others may be gone, and are not waited for
+            self._thread.shutdown(wait=False, cancel_futures=True)
+            return
         try:
             self.wait()
         finally:
             self._thread.shutdown()
             self._orbax.close()
             self._hush.__exit__(*failure)
+
+    def _tidy(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for path in self._folder.iterdir():  # left by a kill
+            if path.name.endswith((_SAVING, _REMOVING)) or _OLDER in path.name:
+                shutil.rmtree(path)
 
     def save(
         self, state: TrainState, monitored: float | None = None, pending: Rows | None = None
@@ -78,7 +87,8 @@ class Saver:
         if step in self.checkpoints.steps():
             return
         aside = self._folder / f".{step}{_SAVING}"
-        aside.mkdir()
+        if leads():
+            aside.mkdir()
         plain = jax.tree.map(jnp.copy, with_key_data(state))
         self._orbax.save((aside / STATE).resolve(), plain)
         files: dict[str, Any] = {}
@@ -93,15 +103,23 @@ class Saver:
         started, self._started = self._started, None
         if started is not None:
             started.result()
+            meet()
 
     def put_aside(self, step: int) -> Path:
         """Takes a damaged checkpoint out of the way, and returns where it lies now."""
         aside = self._folder / f"{step}.damaged"
-        shutil.rmtree(aside, ignore_errors=True)
-        return (self._folder / str(step)).rename(aside)
+
+        def move() -> None:
+            shutil.rmtree(aside, ignore_errors=True)
+            (self._folder / str(step)).rename(aside)
+
+        first(move)
+        return aside
 
     def _commit(self, aside: Path, final: Path, files: dict[str, Any]) -> None:
         self._orbax.wait_until_finished()
+        if not leads():
+            return
         for name, content in files.items():
             path = aside / name
             path.parent.mkdir(exist_ok=True)

@@ -1,5 +1,6 @@
 """The jitted training step: gather, transform, update, with donated state."""
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -18,9 +19,15 @@ TrainStep = Callable[[TrainState, Any, Any], tuple[TrainState, Metrics]]
 
 
 def make_train_step(
-    model: Family, transforms: tuple[Transform, ...], mesh: DataMesh, resident: bool
+    model: Family,
+    transforms: tuple[Transform, ...],
+    mesh: DataMesh,
+    resident: bool,
+    template: TrainState,
 ) -> TrainStep:
     """One dispatch: (state, arrays, batches) -> (state, metrics [K]); the state is donated.
+
+    `template` has the shapes of the state, by which it lies on the mesh.
 
     Resident: `arrays` are the whole split on the device and `batches` are indices [K, B].
     Streamed: `arrays` is empty and `batches` are stacked batches [K, B, ...].
@@ -29,7 +36,7 @@ def make_train_step(
     def one_step(state: TrainState, batch: Mapping[str, Any]) -> tuple[TrainState, Metrics]:
         rngs = Rngs(state.key).at("train", state.step)
         batch = apply_random(transforms, rngs.at("transforms"), batch, train=True)
-        return model.update(state, batch, rngs)
+        return model.update(mesh.for_update(state), batch, rngs)
 
     def dispatch(state: TrainState, arrays: Any, batches: Any) -> tuple[TrainState, Metrics]:
         def body(state: TrainState, item: Any) -> tuple[TrainState, Metrics]:
@@ -40,37 +47,44 @@ def make_train_step(
             return state, jax.tree.map(lambda x: jnp.asarray(x)[None], metrics)
         return jax.lax.scan(body, state, batches)
 
+    placed = mesh.for_state(template)
     return jax.jit(
         dispatch,
         donate_argnums=(0,),
-        in_shardings=(mesh.replicated, mesh.replicated, mesh.batches),
-        out_shardings=(mesh.replicated, mesh.replicated),
+        in_shardings=(placed, mesh.replicated, mesh.batches),
+        out_shardings=(placed, mesh.replicated),
     )
 
 
 def dispatches(
-    split: Split, start: int, end: int, sizes: Iterable[int]
+    split: Split, start: int, end: int, sizes: Iterable[int], mesh: DataMesh
 ) -> Iterator[tuple[Any, int]]:
-    """The `batches` of each dispatch from step `start` to `end`, and its number of steps."""
+    """The `batches` of each dispatch from step `start` to `end`, and its number of steps.
+
+    Each of several processes reads the rows of its own devices.
+    """
+    rows = mesh.rows(split.batch_size)
     items: Iterator[Any] = (
-        map(split.indices_at, itertools.count(start))
+        (split.indices_at(step)[rows] for step in itertools.count(start))
         if split.resident
-        else split.stream(start, end - start)
+        else split.stream(start, end - start, rows)
     )
     for size in sizes:
-        yield jax.tree.map(lambda *xs: np.stack(xs), *itertools.islice(items, size)), size
+        stacked = jax.tree.map(lambda *xs: np.stack(xs), *itertools.islice(items, size))
+        yield mesh.join(stacked), size
 
 
 def init_state(model: Family, key: jax.Array, spec: Any, mesh: DataMesh) -> TrainState:
-    """A fresh state, replicated over the mesh."""
+    """A fresh state, placed on the mesh."""
 
     def init(key: jax.Array) -> TrainState:
         # The root key stays whole in the state; init draws from its own phase.
         return model.init(Rngs(key).at("init"), spec).replace(key=key)
 
-    return jax.jit(init, out_shardings=mesh.replicated)(key)
+    return jax.jit(init, out_shardings=mesh.for_state(abstract_state(model, spec)))(key)
 
 
+@functools.cache
 def abstract_state(model: Family, spec: Any) -> TrainState:
     """Shapes and dtypes of the state, without computing it."""
     return jax.eval_shape(

@@ -5,11 +5,13 @@ import dataclasses
 import jax
 
 from gm_jax.data.split import Split
+from gm_jax.errors import UserError
 from gm_jax.experiment import Experiment
 from gm_jax.training.checkpoint import Checkpoints, Saved
 from gm_jax.training.checks import check_experiment, check_samples_for_metrics
+from gm_jax.training.processes import several
 from gm_jax.training.sample_figures import SampleFigures
-from gm_jax.training.sharding import DataMesh
+from gm_jax.training.sharding import DataMesh, mesh_of
 from gm_jax.training.step import abstract_state, init_state
 
 
@@ -53,8 +55,13 @@ def open_task(experiment: Experiment) -> Task:
     data, seed = experiment.data, experiment.seed
     train = data.open("train", seed)
     valid = None if data.valid is None else data.open("valid", seed)
-    mesh = DataMesh(data.batch_size, experiment.sharding.data)
+    mesh = mesh_of(experiment, experiment.sharding.data)
     check_samples_for_metrics(experiment, valid)
+    if several() and experiment.training.metrics_classifier is not None:
+        raise UserError(
+            "training.metrics_classifier is for training in one process: leave it out, which "
+            "compares samples in random features"
+        )
     sample_figures = None
     if valid is not None and experiment.training.samples_for_metrics:
         sample_figures = SampleFigures(experiment, train, valid)
