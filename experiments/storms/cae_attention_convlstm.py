@@ -16,7 +16,7 @@ from gm_jax.optimizer import Optimizer
 
 def get_config() -> Experiment:
     return Experiment(
-        data=StormData(batch_size=16),
+        data=StormData(size=64, batch_size=8),
         model=ConvLSTM(
             encoder="cae_attention",
             hidden=(64, 32),
@@ -25,12 +25,12 @@ def get_config() -> Experiment:
             optimizer=Optimizer(
                 learning_rate=2e-3,
                 schedule="cosine",
-                warmup_steps=50,
-                decay_steps=1500,
+                warmup_steps=30,
+                decay_steps=300,
                 clip_norm=1.0,
             ),
         ),
-        training=Training(num_steps=1500, eval_every=250, checkpoint_every=250, sample_every=500),
+        training=Training(num_steps=300, eval_every=100, checkpoint_every=100, sample_every=100),
         evaluation=Evaluation(batch_size=100, checkpoint="best"),
     )
 

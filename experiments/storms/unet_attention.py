@@ -9,26 +9,28 @@ Your own: gm-jax train storms/unet_attention --data.path my_storms --data.size 6
 
 from gm_jax.data import StormData
 from gm_jax.experiment import Evaluation, Experiment, Training
+from gm_jax.functional.forecast_losses import ForecastLoss
 from gm_jax.models.unet_attention import UNetAttention
 from gm_jax.optimizer import Optimizer
 
 
 def get_config() -> Experiment:
     return Experiment(
-        data=StormData(batch_size=16),
+        data=StormData(size=64, batch_size=8),
         model=UNetAttention(
             width=16,
             depth=3,
             num_heads=2,
+            loss=ForecastLoss(ssim=1.0, l1=1.0),
             optimizer=Optimizer(
                 learning_rate=2e-3,
                 schedule="cosine",
-                warmup_steps=50,
-                decay_steps=1500,
+                warmup_steps=30,
+                decay_steps=300,
                 clip_norm=1.0,
             ),
         ),
-        training=Training(num_steps=1500, eval_every=250, checkpoint_every=250, sample_every=500),
+        training=Training(num_steps=300, eval_every=100, checkpoint_every=100, sample_every=100),
         evaluation=Evaluation(batch_size=100, checkpoint="best"),
     )
 
@@ -46,6 +48,7 @@ def reference() -> Experiment:
             "model.norm": "batch",
             "model.head": "frame",
             "model.initializer": "torch",
+            "model.loss": ForecastLoss(ssim=1.0),
             "model.optimizer": Optimizer(learning_rate=1e-3),
         }
     )
