@@ -39,6 +39,7 @@ def reference() -> Experiment:
     """The reference's: full widths, norm over the batch, dropout, −SSIM alone, frames made anew."""
     return get_config().replace(
         **{
+            "data.batch_size": 16,
             "model.hidden": (128, 64),
             "model.dropout": 0.2,
             "model.norm": "batch",

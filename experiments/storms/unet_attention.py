@@ -42,6 +42,7 @@ def reference() -> Experiment:
     """
     return get_config().replace(
         **{
+            "data.batch_size": 16,
             "model.width": 64,
             "model.depth": 4,
             "model.num_heads": 4,

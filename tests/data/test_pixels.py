@@ -18,5 +18,5 @@ def test_channels_as_wanted(channels):
 
 
 def test_the_square_in_the_middle():
-    cut = to_pixels(middle(Image.fromarray(PIXELS), 3))
+    cut = to_pixels(middle(Image.fromarray(PIXELS), 3, 3))
     np.testing.assert_array_equal(cut, PIXELS[1:4, 2:5])

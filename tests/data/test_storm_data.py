@@ -40,11 +40,11 @@ def one(no_data):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_of_storms_has_the_door(name, one):
     data = load(name).data
-    assert data == StormData(batch_size=16)
-    assert data.source == SyntheticStorms()
+    assert data == StormData(size=64, batch_size=data.batch_size)
+    assert data.source == SyntheticStorms(size=64)
     assert load(name).evaluation.checkpoint == "best"
     own = load(name).replace(**{"data.path": str(one), "data.size": 8})
-    chex.assert_shape(own.data.open("train").batch_at(0)["image"], (16, 3, 8, 8, 1))
+    chex.assert_shape(own.data.open("train").batch_at(0)["image"], (data.batch_size, 3, 8, 8, 1))
 
 
 def test_the_source_is_what_the_fields_say(one):

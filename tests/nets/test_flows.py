@@ -108,7 +108,7 @@ def test_a_flow_inverts_and_its_log_determinant_is_the_jacobians(name):
     assert z.shape == (3, d)
     assert back.shape == x.shape
     assert float(jnp.abs(z - x.reshape(3, d)).max()) > 0.2  # no identity
-    np.testing.assert_allclose(back, x, atol=1e-4)
+    np.testing.assert_allclose(back, x, atol=1e-3)  # float32, through exponentials twice
     np.testing.assert_allclose(log_det_back, -log_det, atol=1e-3)
     _, expected = np.linalg.slogdet(np.reshape(jacobians, (d, 3, d)).transpose(1, 0, 2))
     np.testing.assert_allclose(log_det, expected, atol=1e-3)

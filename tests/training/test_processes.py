@@ -120,6 +120,7 @@ def losses(folder):
     return [(row["step"], row["loss"]) for row in rows if row["phase"] == "train"]
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_with_two_devices(tmp_path):
     ends, _ = together(2, tmp_path / "two", 8, {"data.device_budget_mib": 0})
     found = told(ends)
