@@ -136,7 +136,10 @@ def test_bfloat16_computes_close_to_float32(trained):
     assert np.abs(out - predict(model, state, TIMES)).mean() < 0.03
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name",
+    [n if n == "unet_attention" else pytest.param(n, marks=pytest.mark.slow) for n in MODELS],
+)
 def test_an_untrained_model_is_persistence(name):
     model = dataclasses.replace(MODELS[name].quick(), head="persistence")
     state = started(model)
