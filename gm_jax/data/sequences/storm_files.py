@@ -17,8 +17,7 @@ from gm_jax.errors import UserError
 _ENDINGS = (".jpg", ".jpeg", ".png")
 _FEATURES, _LABEL = "_features.json", "_label.json"
 NUM_OCEANS = 10
-"""Oceans have numbers below this; those of the competition's files are 1 (Atlantic) and 2 (East
-Pacific)."""
+"""Oceans have numbers below this."""
 
 _NAME = re.compile(r"(.+)_\d+")  # with its folder: two may hold storms of one name
 
