@@ -69,6 +69,14 @@ def check_fraction(config: object, *fields: str) -> None:
             raise ConfigError(f"{_where(config, field)} must be in [0, 1), not {value}")
 
 
+def check_probability(config: object, *fields: str) -> None:
+    """Raises ConfigError unless every named field lies in [0, 1]."""
+    for field in fields:
+        value = getattr(config, field)
+        if not (_is_finite(value) and 0 <= value <= 1):
+            raise ConfigError(f"{_where(config, field)} must be in [0, 1], not {value}")
+
+
 def check_parts(config: object, *fields: str) -> None:
     """Raises ConfigError unless the named fields lie in [0, 1) and leave a part of 1 over."""
     check_fraction(config, *fields)

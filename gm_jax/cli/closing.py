@@ -8,6 +8,7 @@ import jax
 from clu import parameter_overview
 
 from gm_jax.cli.report import say, spoken
+from gm_jax.data.spec import DataSpec
 from gm_jax.errors import UserError
 from gm_jax.evaluation.figure import Figure
 from gm_jax.evaluation.samples import check_reader
@@ -25,8 +26,8 @@ from gm_jax.training.tensorboard import TensorBoard
 from gm_jax.viz.curves import plot_curves
 
 
-def introduce(experiment: Experiment) -> None:
-    """The machine and the data."""
+def introduce(experiment: Experiment, spec: DataSpec) -> None:
+    """The machine and the data, whose `spec` a large folder takes long to tell."""
     devices = jax.devices()
     say(
         "gm-jax",
@@ -34,7 +35,6 @@ def introduce(experiment: Experiment) -> None:
         f"{len(devices)} {devices[0].platform} ({os.cpu_count()} cores)"
         + (f" · {jax.process_count()} processes" if jax.process_count() > 1 else ""),
     )
-    spec = experiment.data.spec
     values = "points" if spec.continuous else f"{spec.num_levels} levels"
     say(
         "data",
@@ -50,9 +50,12 @@ def introduce(experiment: Experiment) -> None:
 class SayState(Callback):
     """Says how large the state is, when it is known that all fits, and before the first step."""
 
+    def __init__(self, spec: DataSpec):
+        self.spec = spec
+
     def on_start(self, experiment: Experiment, folder: Path, step: int) -> None:
         mesh = mesh_of(experiment, experiment.sharding.data)
-        size = state_size(abstract_state(experiment.model, experiment.data.spec), mesh)
+        size = state_size(abstract_state(experiment.model, self.spec), mesh)
         where = f" · {spoken(size.device_bytes)} on each of {mesh.num_devices} devices"
         say(
             "state",

@@ -130,9 +130,7 @@ def write_forecast(run: "Run", asked: "Question", folder: Path) -> None:
     from gm_jax.cli.output import naming
     from gm_jax.whole_file import replacing_folder
 
-    known = {"context": asked.context[None], "context_time": asked.context_time[None]}
-    known |= {name: value[None] for name, value in asked.conditions.items()}
-    drawn = run.forecast(known, asked.times)[0]
+    drawn = run.forecast(asked.known, asked.times)[0]
     with naming(folder), replacing_folder(folder) as aside:
         _write(aside, asked, drawn, [("forecast", drawn)], run.spec.num_levels)
     _say(folder, asked, "strip.png · forecast.gif")
@@ -149,9 +147,7 @@ def write_ensemble(ensemble: "Ensemble", asked: "Question", folder: Path) -> Non
     from gm_jax.whole_file import replacing_folder
 
     levels = ensemble.first.spec.num_levels
-    known = {"context": asked.context[None], "context_time": asked.context_time[None]}
-    known |= {name: value[None] for name, value in asked.conditions.items()}
-    found = ensemble.forecast(known, asked.times)
+    found = ensemble.forecast(asked.known, asked.times)
     members, mean, spread = found.members[:, 0], found.mean[0], found.spread[0]
     rounded, largest = np.rint(mean).astype(np.uint8), float(spread.max())
     scaled = np.rint(spread * ((levels - 1) / (largest or 1.0))).astype(np.uint8)

@@ -41,6 +41,12 @@ class Question(NamedTuple):
     came: np.ndarray | None
     conditions: Mapping[str, np.ndarray] = MappingProxyType({})
 
+    @property
+    def known(self) -> dict[str, np.ndarray]:
+        """What a forecast starts from, as a batch of one."""
+        told = {"context": self.context, "context_time": self.context_time, **self.conditions}
+        return {name: value[None] for name, value in told.items()}
+
 
 def parse_times(text: str) -> np.ndarray:
     """Seconds after the last known frame: "3600,5400", "+30min,+1h", "90s"; float32 [M].

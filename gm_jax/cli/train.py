@@ -141,10 +141,11 @@ class Train(Command):
         init = None if self.init is None else Init(self.init, self.init_partial)
         experiment: Experiment = self.experiment
         folder = default_folder(experiment) if self.run is None else self.run
+        spec = experiment.data.spec
         if leads():
-            introduce(experiment)
+            introduce(experiment, spec)
         check_test_split(experiment)
-        result = train(experiment, folder, [SayState()], init)
+        result = train(experiment, folder, [SayState(spec)], init)
         if leads():
             say_how_it_ended(experiment, folder, result)
         if result.signum is not None:

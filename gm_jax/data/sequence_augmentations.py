@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from gm_jax.data.augmentations import Fill, rotate
 from gm_jax.data.spec import DataSpec
 from gm_jax.data.transforms import SequenceTransform
-from gm_jax.errors import ConfigError, check_not_negative
+from gm_jax.errors import ConfigError, check_not_negative, check_probability
 from gm_jax.rng import Rngs
 
 Array = jax.Array
@@ -30,8 +30,7 @@ class SequenceFlip(SequenceTransform):
     """Probability of being mirrored top to bottom."""
 
     def __post_init__(self) -> None:
-        _check_probability(self, "horizontal")
-        _check_probability(self, "vertical")
+        check_probability(self, "horizontal", "vertical")
 
     def __call__(self, key: Array, frames: Array, times: Array) -> tuple[Array, Array]:
         rngs = Rngs(key)
@@ -89,7 +88,7 @@ class TimeReversal(SequenceTransform):
     """Of being reversed."""
 
     def __post_init__(self) -> None:
-        _check_probability(self, "probability")
+        check_probability(self, "probability")
 
     def spec(self, spec: DataSpec) -> DataSpec:
         further = [extra.name for extra in spec.extras if extra.name not in _REVERSIBLE]
@@ -118,9 +117,3 @@ def quarter_turned(frames: Array, turns: Array) -> Array:
     frames = jnp.where(turns % 2 == 1, frames.swapaxes(1, 2), frames)
     frames = jnp.where((turns == 1) | (turns == 2), frames[:, ::-1], frames)
     return jnp.where(turns >= 2, frames[:, :, ::-1], frames)
-
-
-def _check_probability(config: object, field: str) -> None:
-    value = getattr(config, field)
-    if not 0 <= value <= 1:
-        raise ConfigError(f"{type(config).__name__}.{field} must be in [0, 1], not {value}")

@@ -16,7 +16,7 @@ import numpy as np
 from gm_jax.config_types import Config
 from gm_jax.data.pixels import largest_box
 from gm_jax.data.spec import DataSpec
-from gm_jax.errors import ConfigError, UserError, check_positive
+from gm_jax.errors import ConfigError, UserError, check_positive, check_probability
 from gm_jax.rng import Rngs
 
 
@@ -322,10 +322,7 @@ class HorizontalFlip(RandomTransform):
     """Of being mirrored."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.probability <= 1:
-            raise ConfigError(
-                f"HorizontalFlip.probability must be in [0, 1], not {self.probability}"
-            )
+        check_probability(self, "probability")
 
     def __call__(self, key: jax.Array, image: jax.Array) -> jax.Array:
         flip = jax.random.bernoulli(key, self.probability)
