@@ -512,6 +512,11 @@ CASES = {
         case(f"{V} --sweep seed=1,2 --num-processes 2", "--sweep trains in one process"),
         case("plan", "needs an experiment first, e.g. gm-jax plan digits/vae"),
         case("plan digits/vae --devices 0", "--devices must be at least 1, not 0"),
+        case(
+            "plan digits/vae --devices 99999 --data.batch-size 64",
+            "--devices is 99999, but a batch has 64 examples to share: take fewer, or a larger "
+            "--data.batch-size",
+        ),
         case("plan digits/vae --memory lots", "a size such as 16GiB or 80GB, not 'lots'"),
         case(f"{V} --training.monitor elbo", "training.monitor is elbo", "neg_elbo"),
         case(

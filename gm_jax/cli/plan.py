@@ -74,10 +74,16 @@ class Plan(Command):
         from gm_jax.training.footprint import footprint
 
         room = None if self.memory is None else num_bytes(self.memory)
+        batch, sharing = self.experiment.data.batch_size, self.experiment.sharding.data
+        if sharing is None and self.devices > batch:  # before so many are simulated
+            raise UserError(
+                f"--devices is {self.devices}, but a batch has {batch} examples to share: take "
+                "fewer, or a larger --data.batch-size"
+            )
         devices = some_devices(self.devices)
         found = footprint(self.experiment, devices)
-        state, batch = found.state, self.experiment.data.batch_size
-        num = self.experiment.sharding.data or len(devices)
+        state = found.state
+        num = sharing or len(devices)
         say("plan", f"{self.experiment.name} · batch {batch} · {num} {devices[0].device_kind}")
         say(
             "state",
