@@ -18,12 +18,12 @@ All distances are taken in a plane that is bent a little, so that nothing is rou
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Self
 
 import numpy as np
 
 from gm_jax.data.sequences.cloud_flow import angular_velocity, carried_back, stretch
 from gm_jax.data.sequences.cloud_texture import LOWEST, NUM_OCTAVES, mixed, texture, visible
+from gm_jax.data.sequences.storm_parameters import StormParameters
 
 LAW = 1
 """Goes up when a storm looks otherwise than before: pictures that were kept are made anew."""
@@ -34,7 +34,7 @@ _BENDS = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class CloudStorms:
+class CloudStorms(StormParameters):
     """The parameters of S storms, each [S, ...], float32 unless it is said otherwise.
 
     Attributes:
@@ -120,13 +120,6 @@ class CloudStorms:
     contrast: np.ndarray
     black: np.ndarray
     negative: np.ndarray
-
-    def __getitem__(self, indices: np.ndarray | slice) -> Self:
-        """The storms at `indices`."""
-        return type(self)(*(getattr(self, f.name)[indices] for f in dataclasses.fields(self)))
-
-    def __len__(self) -> int:
-        return len(self.x)
 
 
 def draw_cloud_storms(

@@ -5,7 +5,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -129,13 +129,9 @@ class SyntheticStorms(Source):
         """The examples of a split."""
         parts, numbers = self._parts(split)
         found = [self._draw(name, numbers[name], indices) for name, indices in parts]
-        kind = type(found[0].storms)
-        joined = {
-            f.name: np.concatenate([getattr(part.storms, f.name) for part in found])
-            for f in dataclasses.fields(kind)
-        }
+        storms: list[Any] = [part.storms for part in found]  # of one kind
         return _Seen(
-            kind(**joined),
+            type(storms[0]).joined(storms),
             np.concatenate([part.origins for part in found]),
             np.concatenate([part.times for part in found]),
             [name for part in found for name in part.names],

@@ -12,15 +12,16 @@ A picture covers [-1, 1]^2, x to the right and y downwards. Times t are in secon
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Self
 
 import numpy as np
+
+from gm_jax.data.sequences.storm_parameters import StormParameters
 
 _AT_ONCE = 2**16  # pixels rendered at a time: what is half done stays in the processor's cache
 
 
 @dataclasses.dataclass(frozen=True)
-class Vortices:
+class Vortices(StormParameters):
     """The parameters of S storms, each float32 [S].
 
     Attributes:
@@ -56,13 +57,6 @@ class Vortices:
     peak_time: np.ndarray
     lifetime: np.ndarray
     sea: np.ndarray
-
-    def __getitem__(self, indices: np.ndarray | slice) -> Self:
-        """The storms at `indices`."""
-        return type(self)(*(getattr(self, f.name)[indices] for f in dataclasses.fields(self)))
-
-    def __len__(self) -> int:
-        return len(self.x)
 
     def centers(self, times: np.ndarray) -> np.ndarray:
         """Where the storms are at times [S, T], seconds: x and y, [S, T, 2]."""
