@@ -93,6 +93,7 @@ _AS_BEFORE: dict[str, dict[str, Any]] = {
     "gm_jax.data:SyntheticStorms": {"kind": "smooth", "noise": None, "missing": None},
     "gm_jax:Sharding": {"state_min_size": None, "state_rules": []},
     "gm_jax:Training": {"samples_for_metrics": 0, "metrics_classifier": None},
+    "gm_jax.functional:ForecastLoss": {"cross_entropy": 0.0},
     "gm_jax.models:Bayes": {"shrink_to": "data"},
     "gm_jax.models:CGAN": {"average_statistics": False},
     "gm_jax.models:ConvLSTM": {"initializer": "lecun_normal", "flow_steps": 1},

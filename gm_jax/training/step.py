@@ -81,7 +81,16 @@ def init_state(model: Family, key: jax.Array, spec: Any, mesh: DataMesh) -> Trai
         # The root key stays whole in the state; init draws from its own phase.
         return model.init(Rngs(key).at("init"), spec).replace(key=key)
 
-    return jax.jit(init, out_shardings=mesh.for_state(abstract_state(model, spec)))(key)
+    placed = mesh.for_state(abstract_state(model, spec))
+    return jax.jit(init, out_shardings=placed, compiler_options=_for_one_run())(key)
+
+
+def _for_one_run() -> dict[str, int] | None:
+    """Of XLA's compiler, for what runs once: on a CPU its highest level spends a second on every
+    shape that is drawn at random, the lowest but one a fifth of it, for the same bits."""
+    if jax.default_backend() != "cpu" or jax.config.read("jax_disable_most_optimizations"):
+        return None
+    return {"xla_backend_optimization_level": 1}
 
 
 @functools.cache

@@ -1,5 +1,6 @@
 """Losses of forecasts against NumPy loops and scikit-image."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +10,7 @@ from skimage.metrics import structural_similarity
 from gm_jax.errors import ConfigError
 from gm_jax.functional.forecast_losses import (
     ForecastLoss,
+    cross_entropy_loss,
     gradient_difference_loss,
     l1_loss,
     l2_loss,
@@ -78,14 +80,33 @@ def test_gradients_are_finite_on_constant_images_and_zero_where_equal(loss):
     np.testing.assert_allclose(gradient(x, x), 0.0, atol=1e-7)
 
 
+def test_cross_entropy_is_numpys_and_smallest_at_the_mean_of_what_may_come():
+    a, b = (X.astype(np.float64) * 0.9998 + 1e-4, Y.astype(np.float64))
+    expected = -(b * np.log(a) + (1 - b) * np.log(1 - a)).mean((1, 2, 3, 4))
+    np.testing.assert_allclose(cross_entropy_loss(X, Y), expected, rtol=1e-5)
+
+    p = jnp.array([0.3, 0.7]).reshape(1, 1, 1, 2, 1)  # of frames that are white so often
+    frames = jnp.array([[[1.0, 1.0]] * 3 + [[0.0, 1.0]] * 4 + [[0.0, 0.0]] * 3])  # [1, 10, 2]
+
+    def mean_loss(y):
+        return cross_entropy_loss(jnp.tile(y, (1, 10, 1, 1, 1)), frames[:, :, None, :, None]).sum()
+
+    np.testing.assert_allclose(jax.grad(mean_loss)(p), 0.0, atol=2e-4)
+    wrong = jnp.zeros((1, 1, 1, 2, 1)), jnp.ones((1, 1, 1, 2, 1))  # sure, and not to be persuaded
+    np.testing.assert_allclose(cross_entropy_loss(*wrong), -np.log(1e-4), rtol=1e-3)
+    chex.assert_tree_all_finite(jax.grad(lambda y: cross_entropy_loss(y, wrong[1]).sum())(wrong[0]))
+
+
 def test_the_sum_is_weighted():
     def features(images):
         return {"mean": images.mean((1, 2)), "double": 2 * images}
 
     x, y = jnp.array(X), jnp.array(Y)
-    loss = ForecastLoss(ssim=0.3, l1=0.2, l2=0.5, gradient=0.7, perceptual=0.1)
+    loss = ForecastLoss(
+        ssim=0.3, l1=0.2, l2=0.5, cross_entropy=0.6, gradient=0.7, perceptual=0.1
+    )
     expected = 0.3 * ssim_loss(x, y) + 0.2 * l1_loss(x, y) + 0.5 * l2_loss(x, y)
-    expected += 0.7 * gradient_difference_loss(x, y)
+    expected += 0.6 * cross_entropy_loss(x, y) + 0.7 * gradient_difference_loss(x, y)
     means = (X.mean((2, 3)) - Y.mean((2, 3))) ** 2
     distance = means.mean((1, 2)) + 4 * ((X - Y) ** 2).mean((1, 2, 3, 4))
     np.testing.assert_allclose(perceptual_loss(x, y, features), distance, rtol=1e-5)
@@ -107,7 +128,7 @@ def test_what_was_not_seen_has_no_part():
     seen[0, 0, :2, :1] = False
     seen[0, 1, :, :] = False
     seen[1] = False
-    loss = ForecastLoss(ssim=1.0, l1=1.0, l2=1.0, gradient=1.0)
+    loss = ForecastLoss(ssim=1.0, l1=1.0, l2=1.0, cross_entropy=1.0, gradient=1.0)
 
     def total(x, y):
         losses = loss(x, y, seen=jnp.array(seen))
