@@ -8,7 +8,7 @@ Paper: Gao et al. 2022, arXiv:2206.05099; Tan et al. 2022, arXiv:2211.12509
 Command: gm-jax train moving_mnist/simvp
 """
 
-from gm_jax.data import Data, MovingMnist
+from gm_jax.data import MovingMnistData
 from gm_jax.experiment import Evaluation, Experiment, Training
 from gm_jax.functional.forecast_losses import ForecastLoss
 from gm_jax.models.simvp import SimVP
@@ -21,9 +21,7 @@ def paper() -> Experiment:
     Budget: 2400 device-minutes
     """
     return Experiment(
-        data=Data(
-            source=MovingMnist(), train="train", valid="validation", test="test", batch_size=16
-        ),
+        data=MovingMnistData(batch_size=16),
         model=SimVP(
             hidden=512,
             norm="batch",
@@ -44,7 +42,7 @@ def paper() -> Experiment:
             checkpoint_every=2500,
             sample_every=25_000,
         ),
-        evaluation=Evaluation(batch_size=50),
+        evaluation=Evaluation(batch_size=50, checkpoint="best"),
     )
 
 
@@ -61,18 +59,20 @@ def get_config() -> Experiment:
     hundred steps are spent on the black image."""
     return paper().replace(
         **{
-            "model.width": 32,
+            "data.batch_size": 8,
+            "model.width": 16,
             "model.depth": 1,
             "model.patch": 4,
-            "model.hidden": 128,
+            "model.hidden": 160,
             "model.num_blocks": 4,
             "model.mlp_ratio": 2,
             "model.norm": "group",
+            "model.loss": ForecastLoss(ssim=0.0, cross_entropy=1.0),
             "model.optimizer.learning_rate": 2e-3,
             "model.optimizer.warmup_steps": 100,
-            "model.optimizer.decay_steps": 2000,
+            "model.optimizer.decay_steps": 3000,
             "model.optimizer.clip_norm": 1.0,
-            "training.num_steps": 2000,
+            "training.num_steps": 3000,
             "training.log_every": 50,
             "training.eval_every": 500,
             "training.checkpoint_every": 250,
