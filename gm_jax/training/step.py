@@ -86,8 +86,11 @@ def init_state(model: Family, key: jax.Array, spec: Any, mesh: DataMesh) -> Trai
 
 
 def _for_one_run() -> dict[str, int] | None:
-    """Of XLA's compiler, for what runs once: on a CPU its highest level spends a second on every
-    shape that is drawn at random, the lowest but one a fifth of it, for the same bits."""
+    """Options of XLA's compiler for what runs once.
+
+    On a CPU its highest level spends a second on every shape that is drawn at random, the lowest
+    but one a fifth of it, for the same bits.
+    """
     if jax.default_backend() != "cpu" or jax.config.read("jax_disable_most_optimizations"):
         return None
     return {"xla_backend_optimization_level": 1}
