@@ -102,9 +102,7 @@ def test_the_sum_is_weighted():
         return {"mean": images.mean((1, 2)), "double": 2 * images}
 
     x, y = jnp.array(X), jnp.array(Y)
-    loss = ForecastLoss(
-        ssim=0.3, l1=0.2, l2=0.5, cross_entropy=0.6, gradient=0.7, perceptual=0.1
-    )
+    loss = ForecastLoss(ssim=0.3, l1=0.2, l2=0.5, cross_entropy=0.6, gradient=0.7, perceptual=0.1)
     expected = 0.3 * ssim_loss(x, y) + 0.2 * l1_loss(x, y) + 0.5 * l2_loss(x, y)
     expected += 0.6 * cross_entropy_loss(x, y) + 0.7 * gradient_difference_loss(x, y)
     means = (X.mean((2, 3)) - Y.mean((2, 3))) ** 2
