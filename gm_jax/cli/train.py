@@ -17,7 +17,7 @@ from gm_jax.cli.sweeps.sweep import Sweep
 from gm_jax.errors import UserError
 
 _VALUED = (
-    *("--run", "--sweep", "--jobs", "--init"),
+    *("--run", "--sweep", "--jobs", "--init", "--profile"),
     *("--coordinator", "--num-processes", "--process-id"),
 )
 
@@ -45,6 +45,8 @@ class Train(Command):
     """Weights to start from: a .safetensors file, or the folder of a run."""
     init_partial: bool = False
     """Leave arrays of --init that do not fit out, instead of refusing them."""
+    profile: str | None = None
+    """Steps to trace, FIRST:LAST, e.g. 100:110: what the device does when, into RUN/profile."""
 
     distributed: bool = dataclasses.field(default_factory=lambda: is_one_of_several(os.environ))
     """Train in several processes, each started by this command (default: whether SLURM, a TPU or
@@ -85,6 +87,7 @@ class Train(Command):
             p: functools.reduce(getattr, p.split("."), default) for p in field_paths(default)
         }
         fields |= {"run": None, "sweep": (), "jobs": None, "init": None, "init_partial": False}
+        fields["profile"] = None
         fields |= {"distributed": False, "coordinator": None, "num_processes": None}
         fields["process_id"] = None
         options = {name.replace("_", "-"): value for name, value in fields.items()}
@@ -135,17 +138,20 @@ class Train(Command):
         from gm_jax.training.initial import Init
         from gm_jax.training.loop import train
         from gm_jax.training.processes import leads
+        from gm_jax.training.profiling import parse_steps
 
         if self.init_partial and self.init is None:
             raise UserError("--init-partial is for --init: give the weights to start from")
         init = None if self.init is None else Init(self.init, self.init_partial)
         experiment: Experiment = self.experiment
         folder = default_folder(experiment) if self.run is None else self.run
+        steps = experiment.training.num_steps
+        profile = None if self.profile is None else parse_steps(self.profile, steps)
         spec = experiment.data.spec
         if leads():
             introduce(experiment, spec)
         check_test_split(experiment)
-        result = train(experiment, folder, [SayState(spec)], init)
+        result = train(experiment, folder, [SayState(spec)], init, profile)
         if leads():
             say_how_it_ended(experiment, folder, result)
         if result.signum is not None:

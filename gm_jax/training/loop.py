@@ -20,6 +20,7 @@ from gm_jax.training.patience import Patience, monitor_name
 from gm_jax.training.pending import NonFiniteError, Pending, non_finite_error
 from gm_jax.training.pictures import Painter, picture_examples
 from gm_jax.training.processes import agreed, first, leads, lost, meet
+from gm_jax.training.profiling import Profiler, Steps, profiling
 from gm_jax.training.progress import announce, progress, unseen
 from gm_jax.training.records import Records, read_records
 from gm_jax.training.saving import Saver
@@ -54,6 +55,7 @@ def train(
     folder: Path,
     callbacks: Sequence[Callback] = (),
     init: Init | None = None,
+    profile: Steps | None = None,
 ) -> TrainResult:
     """Trains the experiment in `folder`, or goes on with the run that is there.
 
@@ -62,6 +64,7 @@ def train(
       folder: the run's folder.
       callbacks: are told what happens, beside TensorBoard.
       init: weights to start from, for a run that is new or started from them.
+      profile: steps to trace, into `profile/` in the folder.
 
     Raises:
       UserError: where the folder holds another run, data are missing, no checkpoint of the run
@@ -101,7 +104,9 @@ def train(
         told = (TensorBoard(), *callbacks) if leads() else ()
         listener = stack.enter_context(listening(told, experiment, folder, saved.step))
         stop = stack.enter_context(StopRequest())
-        loop = _Loop(task, run, saver, records, listener, Pending(saved.pending))
+        traced = profile if leads() else None
+        profiler = stack.enter_context(profiling(traced, folder, saved.step))
+        loop = _Loop(task, run, saver, records, listener, Pending(saved.pending), profiler)
         try:
             return loop.run(saved, stop)
         except jax.errors.JaxRuntimeError as error:
@@ -121,10 +126,12 @@ class _Loop:
         records: Records | None,
         listener: Callback,
         pending: Pending,
+        profiler: Profiler,
     ):
         """`records` is None in processes that do not write."""
         self.task, self.pictures = task, run.samples
         self.saver, self.records, self.listener, self.pending = saver, records, listener, pending
+        self.profiler = profiler
         self.schedule = Schedule(task.experiment.training, task.valid is not None)
         self.evaluator = make_evaluator(task.experiment, task.mesh)
         self.painter = Painter(task.experiment.model, picture_examples(task.valid or task.train))
@@ -142,8 +149,10 @@ class _Loop:
         signum = None
         with progress(end, step, experiment.name) if leads() else unseen() as bar:
             for batches, size in dispatches(split, step, end, self.schedule.sizes(step), mesh):
+                self.profiler.before(step, size)
                 state, metrics = step_fn(state, arrays, batches)
                 step += size
+                self.profiler.after(step, state)
                 self.pending.add(step, metrics)
                 signum = self.signals.agree(stop.signum)
                 stopping = signum is not None
