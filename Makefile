@@ -19,6 +19,9 @@ PYTEST_PARALLEL ?= -n auto --maxprocesses 8 --dist worksteal
 PYTHONS := python3.14 python3.13 python3.12 python3 python
 SUPPORTED := import sys, ensurepip, venv; sys.exit(not (3, 12) <= sys.version_info[:2] <= (3, 14))
 
+# Byte code is kept whatever the environment says: without it every process compiles jax anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test slow browser lint wheel docs notebooks bench results clean
 
 demo: .venv/.installed-demo
