@@ -54,11 +54,11 @@ def get_config() -> Experiment:
             "model.loss": ForecastLoss(ssim=0.0, cross_entropy=1.0),
             "model.optimizer.learning_rate": 2e-3,
             "model.optimizer.warmup_steps": 100,
-            "model.optimizer.decay_steps": 1400,
-            "training.num_steps": 1400,
+            "model.optimizer.decay_steps": 1000,
+            "training.num_steps": 1000,
             "training.log_every": 50,
-            "training.eval_every": 350,
+            "training.eval_every": 250,
             "training.checkpoint_every": 100,
-            "training.sample_every": 700,
+            "training.sample_every": 500,
         }
     )
