@@ -20,6 +20,7 @@ from gm_jax.optimizer import Optimizer
 from gm_jax.training.checkpoint import Checkpoints
 from gm_jax.training.pending import NonFiniteError, Pending
 from gm_jax.training.records import read_records
+from gm_jax.training.step import dispatches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,6 +113,37 @@ class Traced(Counter):
 def test_the_step_compiles_once(tmp_path):
     chex.clear_trace_counter()
     gm_jax.fit(experiment(Traced(), eval_every=0, checkpoint_every=0), tmp_path / "run")
+
+
+@pytest.mark.parametrize("budget", [64, 0], ids=["resident", "streamed"])
+def test_nothing_hidden_crosses_between_host_and_device(tmp_path, monkeypatch, budget):
+    """A step is given what lies on the device; what it gave comes back where a line is written.
+
+    On a CPU no guard sees what comes back, so that is counted.
+    """
+    step, fetched_at = [0], []
+    array = type(jnp.zeros(()))
+    for name in ("__array__", "__float__", "__int__", "__bool__", "item", "tolist"):
+
+        def counted(self, *args, _plain=getattr(array, name), **kwargs):
+            fetched_at.append(step[0])
+            return _plain(self, *args, **kwargs)
+
+        monkeypatch.setattr(array, name, counted)
+
+    def guarded(*args):
+        for batches, size in dispatches(*args):
+            first = not step[0]  # it is compiled, and the program's constants go over
+            with jax.transfer_guard_host_to_device("allow" if first else "disallow"):
+                yield batches, size
+            step[0] += size
+
+    monkeypatch.setattr("gm_jax.training.loop.dispatches", guarded)
+    quiet = experiment(Counter(), num_steps=20, eval_every=0, checkpoint_every=0, sample_every=0)
+    gm_jax.fit(quiet.replace(**{"data.device_budget_mib": budget}), tmp_path / "run")
+    steps = [s for s in fetched_at if s]
+    assert set(steps) <= {4, 9, 14, 19, 20}, steps  # one less: counted after the line is written
+    assert {4, 9, 14, 19} <= set(steps)
 
 
 @dataclasses.dataclass(frozen=True)
