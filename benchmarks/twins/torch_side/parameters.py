@@ -30,6 +30,19 @@ class Parameters:
         put(layer.weight, self.take(f"{name}/kernel").T)
         self._bias(name, layer.bias)
 
+    def dense_of_maps(self, name: str, layer: nn.Linear, size: tuple[int, int]) -> None:
+        """From mirrored maps [H, W, C], flattened."""
+        kernel = self.take(f"{name}/kernel")
+        put(layer.weight, mirrored_rows(kernel, size).T)
+        self._bias(name, layer.bias)
+
+    def dense_to_maps(self, name: str, layer: nn.Linear, size: tuple[int, int]) -> None:
+        """To mirrored maps [H, W, C], flattened."""
+        kernel = self.take(f"{name}/kernel")
+        put(layer.weight, mirrored_rows(kernel.T, size))
+        if layer.bias is not None:
+            put(layer.bias, mirrored_rows(self.take(f"{name}/bias"), size))
+
     def conv(self, name: str, layer: nn.Module, mirrored: bool = False) -> None:
         """[*kernel, I, O] to [O, I, *kernel], for any number of axes."""
         kernel = self.take(f"{name}/kernel")
@@ -64,3 +77,8 @@ def put(parameter: torch.Tensor, value: torch.Tensor) -> None:
         raise ValueError(f"shape {tuple(value.shape)} of ours, {tuple(parameter.shape)} here")
     with torch.no_grad():
         parameter.copy_(value)
+
+
+def mirrored_rows(array: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """[H W C, ...] with H and W in reverse."""
+    return array.reshape(*size, -1, *array.shape[1:]).flip([0, 1]).reshape(array.shape)
