@@ -45,7 +45,7 @@ def differences(
     """Of each loss, as a share of the larger of 1 and ours; NaN counts as none."""
     found = {}
     for name, loss in ours.items():
-        off = abs(float(theirs[name]) - float(loss)) / max(1.0, abs(float(loss)))
+        off = abs(float(theirs[name].detach()) - float(loss)) / max(1.0, abs(float(loss)))
         found[name] = off if off == off else float("inf")
     return found
 
