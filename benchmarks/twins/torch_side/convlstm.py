@@ -37,19 +37,19 @@ class TimeEmbedding(nn.Module):
 
 
 class FiLM(nn.Module):
-    """(1 + γ) x + β by an embedding, for maps [B, T, C, H, W]."""
+    """(1 + γ) x + β by an embedding."""
 
     def __init__(self, channels: int):
         super().__init__()
         self.dense = nn.Linear(EMBEDDING, 2 * channels)
 
     def forward(self, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
-        gamma, beta = self.dense(embedding)[..., None, None].chunk(2, -3)
+        gamma, beta = self.dense(embedding)[..., None, None].chunk(2, 1)
         return (1 + gamma) * x + beta
 
 
 class ConvLSTM(nn.Module):
-    """A sequence [B, T, C, H, W] to [B, T, F, H, W]; what x does is one convolution of all."""
+    """Maps of `num` sequences, in order of time; what x does is one convolution of all."""
 
     def __init__(self, channels: int, features: int):
         super().__init__()
@@ -57,16 +57,16 @@ class ConvLSTM(nn.Module):
         self.input = nn.Conv2d(channels, 4 * features, 3, padding=1)
         self.recurrent = nn.Conv2d(features, 4 * features, 3, padding=1, bias=False)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        drives = split(self.input(merged(x)), len(x))
-        h = c = torch.zeros_like(drives[:, 0, : self.features])
+    def forward(self, x: torch.Tensor, num: int) -> torch.Tensor:
+        drives = self.input(x).split(num)
+        h = c = torch.zeros_like(drives[0][:, : self.features])
         outputs = []
-        for drive in drives.unbind(1):
+        for drive in drives:
             i, f, o, candidate = (drive + self.recurrent(h)).chunk(4, 1)
             c = f.sigmoid() * c + i.sigmoid() * candidate.tanh()
             h = o.sigmoid() * c.tanh()
             outputs.append(h)
-        return torch.stack(outputs, 1)
+        return torch.cat(outputs)
 
 
 class Twin(Descent):
@@ -84,7 +84,7 @@ class Twin(Descent):
         self.encoded = nn.ModuleList([group_norm(narrow), group_norm(wide)])
         self.film_in, self.film_out = FiLM(wide), FiLM(HIDDEN[-1])
         channels = (wide, *HIDDEN[:-1])
-        self.lstm = nn.Sequential(*(ConvLSTM(c, f) for c, f in zip(channels, HIDDEN, strict=True)))
+        self.lstm = nn.ModuleList(ConvLSTM(c, f) for c, f in zip(channels, HIDDEN, strict=True))
         self.decode = nn.ModuleList(
             nn.ConvTranspose2d(c, f, 3, 2, padding=1, output_padding=1)
             for c, f in ((HIDDEN[-1], wide), (wide, narrow))
@@ -116,8 +116,8 @@ class Twin(Descent):
         return {}
 
     def losses(self, batch: Tensors, noise: Tensors) -> dict[str, torch.Tensor]:
-        target = frames(batch["image"])
-        frame = self.forecast(frames(batch["context"]), batch["context_time"], batch["time"])
+        target = by_time(batch["image"])
+        frame = self.forecast(by_time(batch["context"]), batch["context_time"], batch["time"])
         inside = 1e-4 + (1 - 2e-4) * frame
         loss = F.binary_cross_entropy(inside, target)
         return {"loss": loss, "mse": F.mse_loss(frame.detach(), target)}
@@ -125,38 +125,33 @@ class Twin(Descent):
     def forecast(
         self, context: torch.Tensor, context_time: torch.Tensor, times: torch.Tensor
     ) -> torch.Tensor:
-        """Frames [B, M, 1, H, W] at `times` [B, M]."""
-        num, known = context.shape[:2]
+        """Frames [M B, 1, H, W] at `times` [B, M], from known ones [N B, 1, H, W]."""
+        num = len(times)
         time = torch.cat([context_time, times], 1)
         interval = time.diff(dim=1, prepend=time[:, :1])
-        embedding = self.time(torch.stack([interval, time], -1))  # [B, N + M, E]
+        embedding = self.time(torch.stack([interval, time], -1).transpose(0, 1)).flatten(0, 1)
 
-        h = merged(context)
+        h = context
         for conv, norm in zip(self.encode, self.encoded, strict=True):
             h = norm(conv(h)).relu()
-        maps = split(h, num)
-        unseen = maps[:, -1:].expand(-1, times.shape[1], -1, -1, -1)
-        h = self.film_in(torch.cat([maps, unseen], 1), embedding)
-        h = self.lstm(h)
-        h = merged(self.film_out(h[:, known:], embedding[:, known:]))
+        unseen = h[-num:].repeat(times.shape[1], 1, 1, 1)
+        known = len(h)
+        h = self.film_in(torch.cat([h, unseen]), embedding)
+        for layer in self.lstm:
+            h = layer(h, num)
+        h = self.film_out(h[known:], embedding[known:])
         for conv, norm in zip(self.decode, self.decoded, strict=True):
             h = norm(conv(h)).relu()
-        return split(self.head(h).sigmoid(), num)
+        return self.head(h).sigmoid()
 
 
-def frames(levels: torch.Tensor) -> torch.Tensor:
-    """uint8 [B, T, H, W, C] to [B, T, C, H, W] on [0, 1]."""
-    return levels.movedim(-1, 2).float() / (LEVELS - 1)
+def by_time(levels: torch.Tensor) -> torch.Tensor:
+    """uint8 [B, T, H, W, C] to channels-last [T B, C, H, W] on [0, 1], in order of time.
 
-
-def merged(x: torch.Tensor) -> torch.Tensor:
-    """[B, T, ...] to channels-last [B T, ...]."""
-    return x.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-
-
-def split(x: torch.Tensor, num: int) -> torch.Tensor:
-    """[B T, ...] to [B, T, ...]."""
-    return x.unflatten(0, (num, -1))
+    So the maps of one time lie together: to take them out and to join them copies nothing.
+    """
+    frames = levels.transpose(0, 1).flatten(0, 1).permute(0, 3, 1, 2)
+    return frames.float() / (LEVELS - 1)
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
