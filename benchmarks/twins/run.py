@@ -38,6 +38,8 @@ def main() -> None:
     have = set() if asked.again else {records.key_of(record) for record in kept}
     wanted = [key for key in _keys(asked) if _whole_key(key, asked) not in have]
     print(f"{len(wanted)} of {len(list(_keys(asked)))} measurements to take", flush=True)
+    if wanted and not _has_torch(asked.torch_python):
+        sys.exit(f"{asked.torch_python} has no PyTorch: run make bench, or name --torch-python")
     failed: dict[str, str] = {}
     checks: dict[str, dict[str, Any]] = {}
     try:
@@ -135,6 +137,13 @@ def _measured(
 
 def _jax(asked: argparse.Namespace) -> dict[str, str]:
     return {"JAX_PLATFORMS": asked.device}
+
+
+def _has_torch(python: str) -> bool:
+    try:
+        return not subprocess.run([python, "-c", "import torch"], capture_output=True).returncode
+    except OSError:
+        return False
 
 
 def _check(system: str, torch_python: str) -> dict[str, Any]:
