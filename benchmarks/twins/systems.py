@@ -51,6 +51,24 @@ SYSTEMS: dict[str, System] = {
     "gan": System("mnist12/gan", "gan", 128, (12, 12, 1), 16),
     "dcgan": System("mnist/dcgan", "dcgan", 64, (28, 28, 1)),
     "realnvp": System("mnist12/realnvp", "realnvp", 64, (12, 12, 1), 16),
+    "ddpm_unet": System("mnist12/ddpm_unet", "ddpm_unet", 64, (12, 12, 1), 16),
+    "pixelcnn": System("mnist/pixelcnn", "pixelcnn", 16, (28, 28, 1)),
+    "arm_pixelcnn": System("mnist12/arm_pixelcnn", "arm_pixelcnn", 16, (12, 12, 1), 16),
+    "convlstm": System(
+        "moving_mnist/convlstm",
+        "convlstm",
+        8,
+        (10, 64, 64, 1),
+        num_classes=None,
+        # Its frames are a second apart, those of a random batch half an hour.
+        overrides={"model.time_scale": 5 * SECONDS_A_FRAME},
+        extras={
+            "context": ((10, 64, 64, 1), "uint8"),
+            "context_time": ((10,), "float32"),
+            "time": ((10,), "float32"),
+        },
+    ),
+    "arm_cnn1d": System("mnist12/arm_cnn1d", "arm_cnn1d", 16, (12, 12, 1), 16),
 }
 
 

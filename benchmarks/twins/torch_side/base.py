@@ -52,8 +52,8 @@ class TwinBase(nn.Module):
 
 
 def flip_maps(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Images and noise [B, H, W, C] mirrored; the rest as it is."""
+    """Images and noise [B, H, W, C], and frames [B, T, H, W, C], mirrored; the rest as it is."""
     return {
-        name: np.ascontiguousarray(a[:, ::-1, ::-1]) if a.ndim == 4 else a
+        name: np.ascontiguousarray(a[..., ::-1, ::-1, :]) if a.ndim >= 4 else a
         for name, a in arrays.items()
     }
