@@ -23,7 +23,7 @@ from benchmarks.twins.systems import SYSTEMS, System, random_examples  # noqa: E
 from gm_jax.data.spec import DataSpec  # noqa: E402
 from gm_jax.experiment import Experiment  # noqa: E402
 from gm_jax.experiment_file import load  # noqa: E402
-from gm_jax.model import TrainState  # noqa: E402
+from gm_jax.model import TrainState, compiled  # noqa: E402
 from gm_jax.rng import Rngs  # noqa: E402
 from gm_jax.training.sharding import DataMesh  # noqa: E402
 from gm_jax.training.step import init_state  # noqa: E402
@@ -81,7 +81,7 @@ def exported(name: str, size: int) -> dict[str, np.ndarray]:
     losses = getattr(ours, "LOSSES", ("loss",))
     state = nudged(state_of(system, DataMesh(size, 1)))
     batch = batch_of(system, size)
-    update = jax.jit(model.update)
+    update = compiled(model, "update")
     arrays = {f"params/{path}": value for path, value in names_of(state.params).items()}
     arrays |= {f"batch/{path}": value for path, value in batch.items()}
     for step in range(getattr(ours, "STEPS", STEPS)):

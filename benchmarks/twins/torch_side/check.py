@@ -21,8 +21,10 @@ from benchmarks.twins.torch_side.base import TwinBase, flip_maps
 
 TOLERANCE = 1e-4
 """Of a loss, times the larger of 1 and the loss."""
-STEP_TOLERANCE = 1e-3
-"""After steps: Adam's first moves are the signs of gradients, and those near 0 are rounding."""
+STEP_TOLERANCE = 5e-3
+"""After steps: Adam's first moves are the signs of gradients, and those near 0 are rounding. Flax
+rounds a batch's variance, E[x²] - E[x]², ten times as much as PyTorch: dcgan's third step is off by
+1e-3 (by 1e-4 with the variance in two passes); with a b1 of 0.9 for 0.5 it would be by 0.08."""
 
 
 def make_twin(name: str) -> TwinBase:

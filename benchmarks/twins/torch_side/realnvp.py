@@ -6,13 +6,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks.twins.torch_side.average import Average
-from benchmarks.twins.torch_side.base import Tensors, TwinBase
+from benchmarks.twins.torch_side.base import Tensors
+from benchmarks.twins.torch_side.descent import Descent
 from benchmarks.twins.torch_side.parameters import Parameters
 
 ALPHA = 0.05
 MAX_NOISE = 1.0 - 2.0**-16
-DECAY_STEPS = 60_000
 
 
 def network(inputs, hidden, outputs):
@@ -63,7 +62,10 @@ class Flow(nn.Module):
         return x, log_det
 
 
-class Twin(TwinBase):
+class Twin(Descent):
+    decay_steps = 60_000
+    ema_decay = 0.999
+
     def __init__(self, config):
         super().__init__()
         self.num_levels = config["num_levels"]
@@ -72,9 +74,7 @@ class Twin(TwinBase):
         self.flow = Flow(12, half, 0, (256, 256), separate=True, limit=1.0)
         self.dequantizer = Flow(2, half, self.num_dims, (256,), separate=False, limit=2.0)
         # There is no fused Adamax: foreach is the fastest that PyTorch has.
-        self.optimizer = torch.optim.Adamax(self.parameters(), lr=1e-3, foreach=True)
-        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, DECAY_STEPS)
-        self.average = None
+        self.optimize_by(torch.optim.Adamax(self.parameters(), lr=1e-3, foreach=True))
 
     def load(self, params):
         ours = Parameters(params)
@@ -110,11 +110,3 @@ class Twin(TwinBase):
         log_pz = -0.5 * (z.square() + math.log(2 * math.pi)).sum(1)
         log_bins = self.num_dims * math.log(self.num_levels)
         return {"loss": -(log_pz + log_det + log_volume - log_bins - log_q).mean()}
-
-    def train_step(self, batch: Tensors, noise: Tensors):
-        if self.average is None:  # of the parameters as they were loaded and placed
-            self.average = Average(self, 0.999)
-        losses = super().train_step(batch, noise)
-        self.schedule.step()
-        self.average.update()
-        return losses

@@ -23,6 +23,7 @@ def measure(name: str, mode: str, batch: int, seconds: float, threads: int, devi
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     cuda = device == "cuda"
+    torch.set_float32_matmul_precision("high")  # TF32 on a GPU, as XLA takes; a CPU has none
     system = SYSTEMS[name]
     example = random_examples(system, 1)
     num = num_resident(batch, sum(a.nbytes for a in example.values()))
