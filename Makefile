@@ -9,10 +9,12 @@
 #
 # PYTHON=/path/to/python3.13 make demo    picks the interpreter that .venv is made of
 # PYTEST_ARGS="-k vae -x" make test       passes more to pytest
+# PYTHON_WITH_TORCH=/path/to/python TWINS="--systems gan vae_mlp --rounds 5" make bench    both optional
 # RESULTS="digits/* mnist12/*" MINUTES=120 SEEDS="0 1 2" RUNS=/big/runs make results    all optional
 
 SHELL := /bin/sh
 BIN := .venv/bin
+TORCH := .cache/bench/torch
 PYTEST := $(BIN)/python -m pytest
 PYTEST_PARALLEL ?= -n auto --maxprocesses 8 --dist worksteal
 # jaxlib, array_record and grain have wheels for these versions, and not yet for a newer one.
@@ -56,8 +58,11 @@ notebooks: .venv/.installed-notebooks
 	rm -rf examples/runs
 	cd examples && ../$(BIN)/jupyter execute --inplace --NotebookClient.record_timing=False *.ipynb
 
-bench: .venv/.installed-bench
-	@set -e; for file in benchmarks/[!_]*.py; do echo "$$file"; $(BIN)/python "$$file"; done
+# Prints what it takes, and goes on where it was stopped; the files of benchmarks/ run by hand too.
+bench: .venv/.installed-demo $(if $(PYTHON_WITH_TORCH),,$(TORCH)/.installed)
+	@status=0; $(BIN)/python -m benchmarks.twins.run $(TWINS) \
+	    --torch-python $(or $(PYTHON_WITH_TORCH),$(TORCH)/bin/python) || status=$$?; \
+	$(BIN)/python -m benchmarks.twins.page && exit $$status
 
 results: .venv/.installed-demo
 	@set -f; nice -n 10 $(BIN)/gm-jax results $(RESULTS) --train \
@@ -77,12 +82,18 @@ clean:
 .venv/.installed-docs: extras = [docs]
 .venv/.installed-notebooks: extras = [notebooks]
 .venv/.installed-dev: extras = [dev]
-.venv/.installed-bench: extras = [test,bench]
 .venv/.installed-%: $(BIN)/python pyproject.toml constraints.txt
 	@echo "installing gm_jax$(extras) into .venv (the first time takes a minute or two)"
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
 	    --constraint constraints.txt --editable '.$(extras)'
+	@touch $@
+
+# PyTorch apart from ours: its libraries need not agree with JAX's.
+$(TORCH)/.installed: | $(BIN)/python
+	@echo "installing PyTorch into $(TORCH)"
+	@$(BIN)/python -m venv --clear $(TORCH)
+	@$(TORCH)/bin/python -m pip install --quiet --disable-pip-version-check torch numpy
 	@touch $@
 
 # The newest interpreter that runs: a name on the PATH may be a shim with nothing behind it.
