@@ -123,13 +123,16 @@ def test_nothing_hidden_crosses_between_host_and_device(tmp_path, monkeypatch, b
     """
     step, fetched_at = [0], []
     array = type(jnp.zeros(()))
-    for name in ("__array__", "__float__", "__int__", "__bool__", "item", "tolist"):
 
-        def counted(self, *args, _plain=getattr(array, name), **kwargs):
+    def counting(plain):
+        def counted(self, *args, **kwargs):
             fetched_at.append(step[0])
-            return _plain(self, *args, **kwargs)
+            return plain(self, *args, **kwargs)
 
-        monkeypatch.setattr(array, name, counted)
+        return counted
+
+    for name in ("__array__", "__float__", "__int__", "__bool__", "item", "tolist"):
+        monkeypatch.setattr(array, name, counting(getattr(array, name)))
 
     def guarded(*args):
         for batches, size in dispatches(*args):

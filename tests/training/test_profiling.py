@@ -47,11 +47,14 @@ def test_a_run_past_the_steps_is_told(tmp_path, capsys):
 
 
 def test_what_is_interrupted_is_written(tmp_path, capsys):
-    step = jax.jit(lambda x: jnp.sin(x).sum())
-    with pytest.raises(KeyboardInterrupt), profiling(Steps(1, 9), tmp_path, 0) as profiler:
-        profiler.before(0, 1)
-        step(jnp.ones(3)).block_until_ready()
-        raise KeyboardInterrupt
+    def interrupted():
+        with profiling(Steps(1, 9), tmp_path, 0) as profiler:
+            profiler.before(0, 1)
+            jax.jit(lambda x: jnp.sin(x).sum())(jnp.ones(3)).block_until_ready()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     (trace,) = tmp_path.rglob("perfetto_trace.json.gz")
     assert json.loads(gzip.decompress(trace.read_bytes()))["traceEvents"]
     assert f"trace in {trace}" in capsys.readouterr().out
