@@ -71,7 +71,7 @@ class ConvLSTM(nn.Module):
 
 class Twin(Descent):
     mirrored = True
-    warmup_steps, decay_steps = 100, 1_400
+    warmup_steps, decay_steps = 100, 1_000
     clip_norm = 1.0
 
     def __init__(self, config: dict):
