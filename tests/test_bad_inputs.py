@@ -504,9 +504,9 @@ CASES = {
         case(f"{V} --sharding.data 99", "sharding.data is 99, but there are"),
         case(f"{V} --sharding.data 3", "data.batch_size 128 does not divide by sharding.data 3"),
         case(f"{V} --sharding.state-rules kernel", "must be REGEX=AXIS or REGEX=whole, such as"),
-        case(f"{V} --profile 20:10", "must name steps from 1 to", "the first not after the last"),
-        case(f"{V} --profile 10", "--profile must be FIRST:LAST"),
-        case(f"{V} --profile 1:1000000000", "must name steps from 1 to"),
+        case(f"{V} --profile 20:10", "steps to trace must lie from 1 to", "they are 20:10"),
+        case(f"{V} --profile 10", "steps to trace are FIRST:LAST"),
+        case(f"{V} --profile 1:1000000000", "steps to trace must lie from 1 to"),
         case(f"{V} --coordinator node0", "must be host:port, not 'node0'"),
         case(
             f"{V} --coordinator node0:1234 --num-processes 2 --process-id 2",

@@ -30,12 +30,13 @@ def parse_steps(text: str, num_steps: int) -> Steps:
     """
     found = re.fullmatch(r"\s*(\d+)\s*:\s*(\d+)\s*", text)
     if found is None:
-        raise UserError(f"--profile must be FIRST:LAST, e.g. 100:110, not {text!r}")
+        raise UserError(f"steps to trace are FIRST:LAST, e.g. 100:110, not {text!r}", "--profile")
     first, last = map(int, found.groups())
     if not 1 <= first <= last <= num_steps:
         raise UserError(
-            f"--profile {text} must name steps from 1 to {num_steps:,} (training.num_steps), the "
-            "first not after the last"
+            f"steps to trace must lie from 1 to {num_steps:,} (training.num_steps), the first not "
+            f"after the last; they are {text}",
+            "--profile",
         )
     return Steps(first, last)
 
@@ -74,7 +75,7 @@ class Profiler:
 def profiling(steps: Steps | None, folder: Path, step: int) -> Iterator[Profiler]:
     """A profiler of a training in `folder` that goes on from `step`, closed however it ends."""
     if steps is not None and step >= steps.last:
-        announce(f"nothing is traced: the run is at step {step:,}, past those of --profile")
+        announce(f"nothing is traced: the run is at step {step:,}, past those that were to be")
     profiler = Profiler(steps, folder)
     try:
         yield profiler

@@ -13,7 +13,7 @@ from gm_jax.training.profiling import Steps, parse_steps, profiling
 
 @pytest.mark.parametrize("text", ["5", "a:b", "0:3", "7:6", "1:21", "-1:4", ""])
 def test_steps_that_are_not_there(text):
-    with pytest.raises(UserError, match="--profile"):
+    with pytest.raises(UserError, match="steps to trace"):
         parse_steps(text, 20)
 
 
