@@ -96,7 +96,7 @@ def _told(kept: Records, threads: int) -> str:
     loads = [r["load"] for r in kept if r["load"] is not None]
     parts = [
         " to ".join(dict.fromkeys((dates[0], dates[-1]))),
-        f"{threads} threads",
+        f"{threads} thread{'s' * (threads != 1)}",
         ", ".join(versions),
     ]
     if commits:
