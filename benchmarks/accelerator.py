@@ -190,15 +190,9 @@ def ddpm_step(overrides: dict[str, Any], batch: int, steps: int) -> tuple[float,
 
 
 def median_seconds(function: Callable[..., Any], *args: Any) -> float:
-    import jax
+    from benchmarks.twins.ours_worker import call_seconds
 
-    jax.block_until_ready(function(*args))
-    times = []
-    for _ in range(11):
-        begun = time.perf_counter()
-        jax.block_until_ready(function(*args))
-        times.append(time.perf_counter() - begun)
-    return statistics.median(times)
+    return statistics.median(call_seconds(11, function, *args))
 
 
 def run_part(part: str, small: bool) -> None:

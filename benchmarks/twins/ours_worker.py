@@ -98,15 +98,20 @@ def ceilings() -> dict[str, float]:
 
 
 def _least_seconds(function: Callable, *args: object) -> float:
+    return min(call_seconds(7, function, *args))
+
+
+def call_seconds(num: int, function: Callable, *args: object) -> list[float]:
+    """Seconds of that many calls, after one that compiles."""
     import jax
 
     jax.block_until_ready(function(*args))
     times = []
-    for _ in range(7):
+    for _ in range(num):
         begun = time.perf_counter()
         jax.block_until_ready(function(*args))
         times.append(time.perf_counter() - begun)
-    return min(times)
+    return times
 
 
 def main() -> None:

@@ -2,10 +2,11 @@
 
 import json
 import os
-import platform
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from gm_jax.training.provenance import cpu_name
 
 FILE = Path(__file__).parent.parent / "records" / "twins.jsonl"
 KEY = ("system", "side", "mode", "round", "batch", "threads", "device", "machine")
@@ -39,13 +40,7 @@ def append(record: dict[str, Any], path: Path = FILE) -> None:
 
 def machine() -> str:
     """Processor and cores, without a look at an accelerator."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    name = names[0] if names else platform.processor() or platform.machine()
-    return f"{name}, {num_cores()} cores"
+    return f"{cpu_name()}, {num_cores()} cores"
 
 
 def num_cores() -> int:

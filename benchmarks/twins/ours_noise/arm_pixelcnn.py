@@ -1,5 +1,5 @@
-"""Training draws nothing: no dropout."""
+"""As every autoregressive model here draws."""
 
+from benchmarks.twins.ours_noise.arm_cnn1d import noise
 
-def noise(model, state, batch, rngs):
-    return {}
+__all__ = ["noise"]

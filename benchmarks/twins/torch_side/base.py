@@ -51,6 +51,13 @@ class TwinBase(nn.Module):
         self.losses = torch.compile(self.losses, **options)  # type: ignore[method-assign]
 
 
+def draw_latents(batch: Tensors, dim: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    """Of two players, one normal z [B, dim] for the turn of each."""
+    num, device = len(batch["image"]), batch["image"].device
+    players = ("discriminator", "generator")
+    return {p: torch.randn(num, dim, generator=generator, device=device) for p in players}
+
+
 def flip_maps(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Images and noise [B, H, W, C], and frames [B, T, H, W, C], mirrored; the rest as it is."""
     return {

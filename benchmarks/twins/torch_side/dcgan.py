@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmarks.twins.torch_side.average import Average
-from benchmarks.twins.torch_side.base import Tensors, TwinBase
+from benchmarks.twins.torch_side.base import Tensors, TwinBase, draw_latents
 from benchmarks.twins.torch_side.parameters import Parameters
 
 LATENT = 100
@@ -84,11 +84,7 @@ class Twin(TwinBase):
         ours.finish()
 
     def draw(self, batch, generator):
-        num, device = len(batch["image"]), batch["image"].device
-        return {
-            "discriminator": torch.randn(num, LATENT, generator=generator, device=device),
-            "generator": torch.randn(num, LATENT, generator=generator, device=device),
-        }
+        return draw_latents(batch, LATENT, generator)
 
     def losses(self, batch: Tensors, noise: Tensors):
         """The discriminator's: -log σ(D(x)) - log(1 - σ(D(G(z))))."""

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from benchmarks.twins.torch_side.base import Tensors, TwinBase
+from benchmarks.twins.torch_side.base import Tensors, TwinBase, draw_latents
 from benchmarks.twins.torch_side.parameters import Parameters
 
 LATENT = 32
@@ -50,8 +50,7 @@ class Twin(TwinBase):
     def draw(self, batch, generator):
         num, device = len(batch["image"]), batch["image"].device
         return {
-            "discriminator": torch.randn(num, LATENT, generator=generator, device=device),
-            "generator": torch.randn(num, LATENT, generator=generator, device=device),
+            **draw_latents(batch, LATENT, generator),
             "interpolation": torch.rand(num, 1, 1, 1, generator=generator, device=device),
         }
 
