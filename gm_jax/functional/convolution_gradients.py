@@ -17,7 +17,6 @@ convolution, with the kernel flipped, and the kernel gradient as patches and a m
 
 import dataclasses
 import functools
-import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -25,9 +24,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-# Patches are gathered at most this many bytes at a time: a 3x3 kernel's patches are nine times
-# the activations, and gathering them row by row costs no time on the CPUs measured.
-PATCH_BYTES = 64 * 2**20
+from gm_jax.functional.patch_products import Grid, patch_product
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,58 +111,6 @@ def _kernel_gradient_xla(x: jax.Array, dy: jax.Array, window: Window) -> jax.Arr
     return dw
 
 
-def _taps(
-    x: jax.Array,  # [B, *in, C]
-    window: Window,
-    low: tuple[int, ...],
-    strides: tuple[int, ...],
-    size: tuple[int, ...],
-) -> list[jax.Array]:
-    """What each tap of the kernel sees, taps in row-major order: a list of [B, *size, C]."""
-    spans = tuple((n - 1) * s + 1 for n, s in zip(size, strides, strict=True))
-    edges = [
-        (lo, span + (k - 1) * d - lo - n)
-        for lo, span, k, d, n in zip(
-            low, spans, window.kernel_size, window.kernel_dilation, x.shape[1:-1], strict=True
-        )
-    ]
-    x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *((a, b, 0) for a, b in edges), (0, 0, 0)])
-    taps = []
-    for tap in itertools.product(*map(range, window.kernel_size)):
-        start = [t * d for t, d in zip(tap, window.kernel_dilation, strict=True)]
-        stop = [a + span for a, span in zip(start, spans, strict=True)]
-        taps.append(
-            lax.slice(x, [0, *start, 0], [x.shape[0], *stop, x.shape[-1]], [1, *strides, 1])
-        )
-    return taps
-
-
-def _patch_products(taps: list[jax.Array], other: jax.Array, window: Window) -> jax.Array:
-    """For each tap the matrix taps[t]^T other, summed over batch and space: [taps, P, Q]."""
-    contract = tuple(range(other.ndim - 1))
-    per_dot = max(1, PATCH_BYTES // max(1, taps[0].size * taps[0].dtype.itemsize))
-    # Narrow types are widened here: XLA's CPU products of bfloat16 lost a hundredth of the sum, and
-    # some that were asked to add in float32 did not run at all.
-    wide = jnp.promote_types(jnp.float32, other.dtype)
-    dtype, other = other.dtype, other.astype(wide)
-    blocks = []
-    for first in range(0, len(taps), per_dot):
-        group = taps[first : first + per_dot]
-        patches = jnp.concatenate(group, axis=-1).astype(wide)  # [B, *size, taps * P]
-        # The narrower matrix on the left: several times faster where one side has few channels.
-        swap = other.shape[-1] < patches.shape[-1]
-        left, right = (other, patches) if swap else (patches, other)
-        block = lax.dot_general(
-            left,
-            right,
-            ((contract, contract), ((), ())),
-            precision=window.precision,
-        )
-        block = block.T if swap else block
-        blocks.append(block.reshape(len(group), -1, other.shape[-1]))
-    return jnp.concatenate(blocks).astype(dtype)
-
-
 def _kernel_gradient_cpu(x: jax.Array, dy: jax.Array, window: Window) -> jax.Array:
     """The kernel gradient as patches of the cheaper side times the other side."""
     channels, features = x.shape[-1], dy.shape[-1]
@@ -176,15 +121,13 @@ def _kernel_gradient_cpu(x: jax.Array, dy: jax.Array, window: Window) -> jax.Arr
             x, zero, [(0, 0, 0), *((0, 0, d - 1) for d in window.input_dilation), (0, 0, 0)]
         )
         dilated = False
-    shape = (*window.kernel_size, channels, features)
+    grid = functools.partial(Grid, kernel_size=window.kernel_size, dilation=window.kernel_dilation)
     if strided or (not dilated and channels < features):
         low = tuple(lo for lo, _ in window.padding)
-        taps = _taps(x, window, low, window.strides, dy.shape[1:-1])  # [B, *out, C] each
-        return _patch_products(taps, dy, window).reshape(shape)
-    low, size = window.flipped_padding, x.shape[1:-1]
-    taps = _taps(dy, window, low, window.input_dilation, size)  # [B, *in, O] each
-    flipped = _patch_products(taps, x, window)  # [taps, O, C]
-    return _flip(flipped.reshape(*window.kernel_size, features, channels))
+        of_input = grid(size=dy.shape[1:-1], low=low, strides=window.strides)
+        return patch_product(x, dy, of_input, window.precision)
+    of_output = grid(size=x.shape[1:-1], low=window.flipped_padding, strides=window.input_dilation)
+    return _flip(patch_product(dy, x, of_output, window.precision))  # [*kernel, O, C] flipped
 
 
 Bilinear = Callable[[jax.Array, jax.Array, Window], jax.Array]

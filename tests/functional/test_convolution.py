@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from gm_jax.functional import convolution_gradients
+from gm_jax.functional import patch_products
 from gm_jax.functional.convolution import conv_general_dilated, conv_transpose
 
 NUMBERS = {1: ("NHC", "HIO", "NHC"), 2: ("NHWC", "HWIO", "NHWC"), 3: ("NDHWC", "DHWIO", "NDHWC")}
@@ -145,11 +145,71 @@ def test_transposed_1d_with_a_dilated_kernel():
     )
 
 
-def test_patches_in_several_pieces_give_the_same_kernel_gradient(monkeypatch):
+def test_patches_of_some_taps_at_a_time_give_the_same_kernel_gradient(monkeypatch):
     x, w = arrays((7, 7), (3, 3), 2, 3)
-    monkeypatch.setattr(convolution_gradients, "PATCH_BYTES", 4 * x.nbytes)
+    monkeypatch.setattr(jax, "device_count", lambda: 2)
+    monkeypatch.setattr(patch_products, "SHARED_BLOCK_BYTES", 4 * x.nbytes)
     jax.clear_caches()
     assert_same(*both(2, window_strides=(1, 1), padding="SAME"), x, w)
+
+
+@pytest.fixture
+def one_device(monkeypatch):
+    """Kernel gradients by blocks, as where one device has the batch."""
+    monkeypatch.setattr(jax, "device_count", lambda: 1)
+    monkeypatch.setattr(patch_products, "BLOCK_PATCHES", 1)
+    jax.clear_caches()
+    yield monkeypatch
+    jax.clear_caches()
+
+
+@pytest.mark.parametrize("channels", [2, 3])  # patches of the input, of the output
+@pytest.mark.parametrize(
+    ("batch", "block"),
+    [
+        (5, 10**9),  # all at once
+        (5, 2 * 56 * 9 * 2 * 4),  # two examples at a time, and one left
+        (4, 2 * 56 * 9 * 2 * 4),
+        (3, 2 * 7 * 9 * 2 * 4),  # rows of one example
+        (3, 1),
+    ],
+)
+@pytest.mark.parametrize(
+    ("stride", "dilation", "spread"), [(1, 1, None), (2, 1, None), (1, 2, None), (1, 1, (2, 1))]
+)
+def test_blocks_give_the_same_kernel_gradient(
+    one_device, channels, batch, block, stride, dilation, spread
+):
+    x, w = arrays((8, 7), (3, 3), channels, 5 - channels, batch=batch)
+    one_device.setattr(patch_products, "BLOCK_BYTES", block)
+    options = {
+        "window_strides": (stride, stride),
+        "padding": ((1, 2), (2, 0)),
+        "rhs_dilation": (dilation, dilation),
+        "lhs_dilation": spread,
+    }
+    assert_same(*both(2, **options), x, w)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_blocks_along_one_axis_and_three(one_device, n):
+    x, w = arrays((6, 5, 4)[:n], (3, 2, 2)[:n], 2, 3, batch=3)
+    one_device.setattr(patch_products, "BLOCK_BYTES", 200)
+    assert_same(*both(n, window_strides=(1,) * n, padding="SAME"), x, w)
+
+
+def test_blocks_in_a_loop_and_over_an_axis_of_vmap(one_device):
+    x, w = arrays((8, 8), (3, 3), 2, 3, batch=4)
+    one_device.setattr(patch_products, "BLOCK_BYTES", 1000)
+    ours, theirs = both(2, window_strides=(1, 1), padding="SAME")
+
+    def each(convolution):
+        def gradient(x, w):
+            return jax.grad(lambda w: jnp.sum(jnp.cos(convolution(x, w))))(w)
+
+        return lambda x, w: jax.vmap(gradient, (0, None))(x[:, None], w)
+
+    chex.assert_trees_all_close(each(ours)(x, w), each(theirs)(x, w), atol=1e-5)
 
 
 def test_bfloat16_sums_in_float32():
