@@ -17,6 +17,7 @@ convolution, with the kernel flipped, and the kernel gradient as patches and a m
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -69,6 +70,29 @@ def xla_convolution(x: jax.Array, w: jax.Array, window: Window) -> jax.Array:
     )
 
 
+def _is_small(x: jax.Array, window: Window) -> bool:
+    """Whether the kernel has more taps than x has positions."""
+    return math.prod(window.kernel_size) > math.prod(x.shape[1:-1])
+
+
+def _convolve_cpu(x: jax.Array, w: jax.Array, window: Window) -> jax.Array:
+    """XLA's convolution, of x with zeros at its far ends where it is smaller than the kernel.
+
+    There XLA would exchange the two, and then run what is left as a naive nest of loops.
+    """
+    if not _is_small(x, window):
+        return xla_convolution(x, w, window)
+    more = [max(0, k - n) for k, n in zip(window.kernel_size, x.shape[1:-1], strict=True)]
+    zero = jnp.zeros((), x.dtype)
+    x = lax.pad(x, zero, [(0, 0, 0), *((0, m, 0) for m in more), (0, 0, 0)])
+    padding = tuple(
+        (low, high - m * d)
+        for (low, high), m, d in zip(window.padding, more, window.input_dilation, strict=True)
+    )
+    wider = dataclasses.replace(window, input_size=x.shape[1:-1], padding=padding)
+    return xla_convolution(lax.optimization_barrier(x), w, wider)  # or XLA takes the zeros back
+
+
 def _flip(w: jax.Array) -> jax.Array:
     """Every spatial axis reversed, the two channel axes swapped."""
     return jnp.flip(w, tuple(range(w.ndim - 2))).swapaxes(-1, -2)
@@ -96,7 +120,7 @@ def _input_gradient_cpu(dy: jax.Array, w: jax.Array, window: Window) -> jax.Arra
         padding=tuple(zip(window.flipped_padding, high, strict=True)),
         input_dilation=window.strides,
     )
-    return xla_convolution(dy, _flip(w), back)
+    return _convolve_cpu(dy, _flip(w), back)
 
 
 def _input_gradient_xla(dy: jax.Array, w: jax.Array, window: Window) -> jax.Array:
@@ -150,6 +174,7 @@ def _by_platform(cpu: Bilinear, default: Bilinear) -> Bilinear:
     return chosen
 
 
+_convolve_small = _by_platform(_convolve_cpu, xla_convolution)
 _input_gradient = _by_platform(_input_gradient_cpu, _input_gradient_xla)
 _kernel_gradient = _by_platform(_kernel_gradient_cpu, _kernel_gradient_xla)
 
@@ -157,7 +182,7 @@ _kernel_gradient = _by_platform(_kernel_gradient_cpu, _kernel_gradient_xla)
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def convolve(x: jax.Array, w: jax.Array, window: Window) -> jax.Array:
     """x [B, *in, C] convolved with w [*kernel, C, O]: [B, *out, O]."""
-    return xla_convolution(x, w, window)
+    return (_convolve_small if _is_small(x, window) else xla_convolution)(x, w, window)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))

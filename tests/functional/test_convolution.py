@@ -1,4 +1,5 @@
 import itertools
+import re
 
 import chex
 import jax
@@ -82,6 +83,18 @@ def test_any_window_gives_xlas_values_and_gradients(
 def test_kernels_of_any_shape(kernel, channels, features):
     x, w = arrays((6, 9), kernel, channels, features)
     assert_same(*both(2, window_strides=(1, 1), padding="SAME"), x, w)
+
+
+@pytest.mark.parametrize(("size", "kernel", "stride"), [(2, 3, 1), (4, 4, 2), (5, 7, 1), (1, 3, 1)])
+def test_what_is_smaller_than_its_kernel_is_no_naive_loop(size, kernel, stride):
+    """XLA on a CPU is fast in this layout only, and turns small inputs into another."""
+    x, w = arrays((size, size), (kernel, kernel), 8, 8)
+    ours, theirs = both(2, window_strides=(stride, stride), padding="SAME")
+    assert_same(ours, theirs, x, w)
+    program = values_and_gradients(ours).lower(x, w).compile().as_text()
+    layouts = re.findall(r"dim_labels=(\S+?),", program)
+    assert layouts
+    assert set(layouts) == {"b01f_01io->b01f"}
 
 
 @pytest.mark.parametrize("dilation", [1, 4, 16])
