@@ -17,6 +17,8 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
+from gm_jax.metrics.flattening import flat
+
 Array = jax.Array
 AdversarialLoss = Literal["non_saturating", "wgan_gp", "hinge", "least_squares"]
 
@@ -81,7 +83,7 @@ def gradient_penalty(
     between = epsilon * real + (1 - epsilon) * fake
     # Images do not meet in the critic, so the gradient of the sum is each image's own.
     slope = jax.grad(lambda x: critic(x).sum())(between)
-    squared = jnp.sum(slope**2, axis=tuple(range(1, slope.ndim)))
+    squared = flat(slope**2).sum(1)
     # The root has no derivative at 0.
     norm = jnp.sqrt(squared + 1e-12)
     return (norm - 1.0) ** 2

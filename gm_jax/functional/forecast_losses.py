@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from gm_jax.config_types import Config
 from gm_jax.errors import ConfigError, check_not_negative
+from gm_jax.metrics.flattening import flat
 from gm_jax.metrics.ssim import ssim
 
 Array = jax.Array
@@ -212,7 +213,6 @@ def _both(seen: Array, axis: int) -> Array:
 
 def _mean(x: Array, seen: Array | None = None) -> Array:
     """Over all axes but the first, [B]; over what was seen, and 0 where nothing was."""
-    axes = tuple(range(1, x.ndim))
     if seen is None:
-        return x.mean(axes)
-    return jnp.where(seen, x, 0.0).sum(axes) / jnp.maximum(seen.sum(axes), 1)
+        return flat(x).mean(1)
+    return flat(jnp.where(seen, x, 0.0)).sum(1) / jnp.maximum(seen.sum(tuple(range(1, x.ndim))), 1)

@@ -12,6 +12,7 @@ import optax
 from jax.scipy.special import log_ndtr
 
 from gm_jax.functional.dtypes import at_least_float32
+from gm_jax.metrics.flattening import flat
 
 Array = jax.Array
 
@@ -165,7 +166,7 @@ def _with_open_ends(
 
 def sum_per_example(x: Array) -> Array:
     """Sum over all axes but the first: [B, ...] -> [B]."""
-    return x.sum(tuple(range(1, x.ndim)))
+    return flat(x).sum(1)
 
 
 def nats_to_bits_per_dim(nats: Array, num_dims: int) -> Array:

@@ -17,6 +17,7 @@ from jax import lax
 BLOCK_BYTES = 512 * 2**10
 # But a block adds to the whole kernel, which may be larger: it has at least so many patches.
 BLOCK_PATCHES = 128
+LARGE = 2**17
 # Where devices share the batch, a loop along it would send all of it to each of them.
 SHARED_BLOCK_BYTES = 64 * 2**20
 
@@ -62,7 +63,7 @@ def patch_product(
     zero = jnp.zeros((), array.dtype)
     array = lax.pad(array, zero, [(0, 0, 0), *((a, b, 0) for a, b in edges), (0, 0, 0)])
     by = _by_taps if jax.device_count() > 1 else _by_blocks
-    product = by(array, other, grid, precision)
+    product = lax.optimization_barrier(by(array, other, grid, precision))
     return product.reshape(*grid.kernel_size, array.shape[-1], other.shape[-1]).astype(other.dtype)
 
 
@@ -85,7 +86,8 @@ def _taps(array: jax.Array, grid: Grid) -> list[jax.Array]:
 def _product(taps: list[jax.Array], other: jax.Array, precision: Any) -> jax.Array:
     """The matrices taps[t]^T other, summed over batch and space: [taps * P, Q], or its transpose.
 
-    The narrower matrix is on the left: several times faster where one side has few channels.
+    The narrower matrix is on the left, which is several times faster where one side has few
+    channels; but to turn a large product upright costs more than that saves.
     """
     contract = tuple(range(other.ndim - 1))
     # Narrow types are widened here: XLA's CPU products of bfloat16 lost a hundredth of the sum, and
@@ -93,12 +95,13 @@ def _product(taps: list[jax.Array], other: jax.Array, precision: Any) -> jax.Arr
     wide = jnp.promote_types(jnp.float32, other.dtype)
     patches = jnp.concatenate(taps, axis=-1).astype(wide)  # [B, *size, taps * P]
     other = other.astype(wide)
-    left, right = sorted((patches, other), key=lambda matrix: matrix.shape[-1])
+    swap = other.shape[-1] < patches.shape[-1] and other.shape[-1] * patches.shape[-1] < LARGE
+    left, right = (other, patches) if swap else (patches, other)
     return lax.dot_general(left, right, ((contract, contract), ((), ())), precision=precision)
 
 
 def _upright(product: jax.Array, features: int) -> jax.Array:
-    """A product as [taps * P, Q]."""
+    """A product as [taps * P, Q], Q the number of features."""
     return product if product.shape[-1] == features else product.T
 
 

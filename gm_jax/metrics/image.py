@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from gm_jax.metrics.flattening import flat
+
 Array = jax.Array
 
 # Probabilities are kept this far from 0 and 1 before a logarithm, as in Keras: at most 16.1 nats.
@@ -108,7 +110,7 @@ def _float32_pair(prediction: Array, target: Array) -> tuple[Array, Array]:
 
 
 def _mean(x: Array) -> Array:
-    return x.mean(tuple(range(1, x.ndim)))
+    return flat(x).mean(1)
 
 
 def _distribution(x: Array) -> Array:
