@@ -1,5 +1,6 @@
 """The twins of benchmarks/twins: what ours exports, the page, and the check where PyTorch is."""
 
+import contextlib
 import importlib
 import json
 import subprocess
@@ -130,3 +131,52 @@ def test_a_later_measurement_takes_the_place_of_an_earlier_one(twins, tmp_path):
     records.append(first | {"round": 2}, path)
     assert [r["round"] for r in records.read(path)] == [0, 1, 2]
     assert json.loads(path.read_text().splitlines()[0]) == first
+
+
+@pytest.mark.parametrize(
+    ("command", "trains"),
+    [
+        ("python /home/me/.venv/bin/gm-jax results digits/* --train", True),
+        ("python -m gm_jax results --train --seeds 0 1", True),
+        ("nice -n 10 .venv/bin/gm-jax results --train", True),
+        ("python -m gm_jax.cli train digits/vae --run /runs/results", False),
+        ("python -m gm_jax results", False),
+        ("vim results --train", False),
+    ],
+)
+def test_which_commands_a_measurement_pauses(twins, command, trains):
+    assert twins("pausing").trains_results(command.split()) == trains
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the states are those of a Unix")
+def test_results_and_what_they_started_stand_still(twins, tmp_path, monkeypatch):
+    psutil = pytest.importorskip("psutil")
+    (tmp_path / "gm_jax.py").write_text(
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE)\n"
+        "print('ready', flush=True)\n"
+        "input()\n"
+        "child.communicate(b'\\n')\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-m", "gm_jax", "results", "--train"],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        try:
+            assert process.stdout.readline() == b"ready\n"
+            family = [psutil.Process(process.pid), *psutil.Process(process.pid).children()]
+            assert len(family) == 2
+            # Of all processes only this one is looked at: no training here stands still for a test.
+            monkeypatch.setattr(psutil, "process_iter", lambda: iter(family[:1]))
+            with (
+                contextlib.suppress(KeyboardInterrupt),
+                twins("pausing").paused_results() as paused,
+            ):
+                assert paused == [member.pid for member in family]
+                assert {member.status() for member in family} == {psutil.STATUS_STOPPED}
+                raise KeyboardInterrupt
+            assert psutil.STATUS_STOPPED not in {member.status() for member in family}
+        finally:
+            process.communicate(b"\n", timeout=60)

@@ -9,6 +9,7 @@ may be stopped (Ctrl-C) and goes on. benchmarks.twins.page makes docs/benchmarks
 """
 
 import argparse
+import contextlib
 import datetime
 import json
 import os
@@ -16,11 +17,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks.twins import records
+from benchmarks.twins.pausing import paused_results
 from benchmarks.twins.systems import SYSTEMS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -40,35 +42,44 @@ def main() -> None:
     print(f"{len(wanted)} of {len(list(_keys(asked)))} measurements to take", flush=True)
     if wanted and not _has_torch(asked.torch_python):
         sys.exit(f"{asked.torch_python} has no PyTorch: run make bench, or name --torch-python")
-    failed: dict[str, str] = {}
-    checks: dict[str, dict[str, Any]] = {}
     try:
-        for key in wanted:
-            system, side, mode, number = key
-            if system not in checks and system not in failed:
-                try:
-                    checks[system] = _check(system, asked.torch_python)
-                except Failed as error:
-                    failed[system] = str(error)
-                    print(f"{system}: no twin, so it is not measured\n{error}", flush=True)
-            if system in failed:
-                continue
-            try:
-                record = _measured(system, side, mode, number, asked)
-            except Failed as error:
-                failed[f"{system} {side} {mode}"] = str(error)
-                print(f"{system} {side} {mode}: failed\n{error}", flush=True)
-                continue
-            records.append(record | {"check": checks[system]}, asked.records)
-            print(
-                f"round {number}  {system:<14} {side:<6} {mode:<8}{record['ms']:10.2f} ms a step",
-                flush=True,
-            )
+        with paused_results() if wanted else contextlib.nullcontext([]) as paused:
+            if paused:
+                print(f"make results is paused (processes {', '.join(map(str, paused))})")
+            failed = _measure(wanted, asked)
     except KeyboardInterrupt:
         print("stopped; the same command goes on")
         sys.exit(128 + signal.SIGINT)
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
+
+
+def _measure(wanted: Iterable[tuple[str, str, str, int]], asked: argparse.Namespace) -> list[str]:
+    """Measures and keeps each, and returns what failed."""
+    failed: list[str] = []
+    checks: dict[str, dict[str, Any]] = {}
+    for system, side, mode, number in wanted:
+        if system in failed:
+            continue
+        try:
+            if system not in checks:
+                checks[system] = _check(system, asked.torch_python)
+        except Failed as error:
+            failed.append(system)
+            print(f"{system}: no twin, so it is not measured\n{error}", flush=True)
+            continue
+        try:
+            record = _measured(system, side, mode, number, asked)
+        except Failed as error:
+            failed.append(f"{system} {side} {mode}")
+            print(f"{system} {side} {mode}: failed\n{error}", flush=True)
+            continue
+        records.append(record | {"check": checks[system]}, asked.records)
+        print(
+            f"round {number}  {system:<14} {side:<6} {mode:<8}{record['ms']:10.2f} ms a step",
+            flush=True,
+        )
+    return failed
 
 
 def _asked() -> argparse.Namespace:
