@@ -19,6 +19,7 @@ from gm_jax.functional.likelihoods import (
     gaussian_log_prob,
     sum_per_example,
 )
+from gm_jax.metrics.flattening import flat
 
 Array = jax.Array
 ObservationName = Literal[
@@ -75,8 +76,8 @@ class Bernoulli:
         return "bound" if num_levels == 2 else "surrogate"
 
     def log_prob(self, key: Array, outputs: Array, levels: Array, num_levels: int) -> Array:
-        logits = outputs.astype(jnp.float32)
-        return sum_per_example(bernoulli_log_prob(logits, to_unit(levels, num_levels)))
+        logits, x = flat(outputs.astype(jnp.float32)), flat(to_unit(levels, num_levels))  # [B, P]
+        return bernoulli_log_prob(logits, x).sum(1)
 
     def mean(self, outputs: Array, num_levels: int) -> Array:
         return jax.nn.sigmoid(outputs.astype(jnp.float32))
@@ -111,7 +112,8 @@ class Gaussian:
     def log_prob(self, key: Array, outputs: Array, levels: Array, num_levels: int) -> Array:
         x = uniform_dequantize(key, levels, num_levels)  # [B, H, W, C] in [0, 1)
         mean, log_scale = self._mean_and_log_scale(outputs, num_levels)
-        return sum_per_example(gaussian_log_prob(x, mean, log_scale) - jnp.log(num_levels))
+        log_prob = gaussian_log_prob(flat(x), flat(mean), flat(log_scale))  # [B, P]
+        return (log_prob - jnp.log(num_levels)).sum(1)
 
     def mean(self, outputs: Array, num_levels: int) -> Array:
         # The density's mean lies among bins of width 1 / L, and level k in the middle of its own.
@@ -164,7 +166,8 @@ class DiscretizedLogistic:
 
     def log_prob(self, key: Array, outputs: Array, levels: Array, num_levels: int) -> Array:
         mean, log_scale = self._mean_and_log_scale(outputs)
-        return sum_per_example(discretized_logistic_log_prob(levels, mean, log_scale, num_levels))
+        rows = (flat(levels), flat(mean), flat(log_scale))  # [B, P]
+        return discretized_logistic_log_prob(*rows, num_levels).sum(1)
 
     def mean(self, outputs: Array, num_levels: int) -> Array:
         # The location runs far below -1 where a value is always 0: the edge bin takes the tail.

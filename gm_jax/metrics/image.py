@@ -32,7 +32,7 @@ def mse(prediction: Array, target: Array) -> Array:
       ValueError: where the shapes differ.
     """
     prediction, target = _float32_pair(prediction, target)
-    return _mean(optax.losses.squared_error(prediction, target))
+    return optax.losses.squared_error(flat(prediction), flat(target)).mean(1)
 
 
 def bce(prediction: Array, target: Array) -> Array:

@@ -58,6 +58,7 @@ from gm_jax.functional.likelihoods import (
 from gm_jax.functional.noise_schedules import NoiseSchedule, ScheduleName, noise_schedule
 from gm_jax.functional.observation import MAX_LOG_SCALE, MIN_LOG_SCALE
 from gm_jax.labels import labels_of, labels_to_draw, num_labels, refuse_condition
+from gm_jax.metrics.flattening import flat
 from gm_jax.model import (
     Array,
     Batch,
@@ -328,9 +329,8 @@ class DDPM(Family):
         if spec.continuous:
             x0 = spec.standardized(image)
             return sum_per_example(gaussian_log_prob(x0, mean, log_scale)) - spec.log_scale
-        return sum_per_example(
-            discretized_gaussian_log_prob(image, mean, log_scale, spec.num_levels)
-        )
+        rows = (flat(image), flat(mean))  # [B, P]
+        return discretized_gaussian_log_prob(*rows, log_scale, spec.num_levels).sum(1)
 
     def _drawn_steps(self, rngs: Rngs, num: int) -> Array:
         """Steps of 2 .. T for each example, [n, B]: one in each stratum, or all in order."""

@@ -1,0 +1,156 @@
+"""What gm_jax does differently on a CPU, piece by piece beside XLA's way or our former one.
+
+    python benchmarks/cpu_kernels.py --rounds 7
+
+Sides take turns in one process, on one thread with --threads 1. Milliseconds of processor time are
+medians over the rounds; a ratio is the median of the rounds' ratios, with its range.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Iterator
+
+from benchmarks.twins.timing import limit_threads
+
+# Batch, size, channels, features, kernel, stride.
+GRADIENTS = [
+    (64, 28, 64, 64, 3, 1),
+    (64, 12, 32, 32, 3, 1),
+    (64, 7, 128, 128, 3, 1),
+    (64, 14, 64, 128, 4, 2),
+    (200, 28, 16, 16, 5, 1),
+    (64, 32, 3, 64, 3, 1),
+    (16, 8, 256, 256, 3, 1),
+    (4, 64, 64, 64, 3, 1),
+]
+# Batch, size, channels, features, kernel, how far the input is spread.
+SMALL = [
+    (64, 2, 256, 256, 3, 1),
+    (64, 2, 64, 64, 3, 1),
+    (64, 2, 256, 128, 4, 2),
+    (16, 5, 32, 32, 7, 1),
+]
+IMAGES = [(200, 28, 28, 1), (64, 32, 32, 3), (64, 12, 12, 1)]
+
+Case = tuple[str, Callable[[], object], Callable[[], object]]
+
+
+def gradients() -> Iterator[Case]:
+    """Kernel gradients from patches of the whole batch, and in blocks."""
+    import jax
+
+    from gm_jax.functional import patch_products
+    from gm_jax.functional.patch_products import Grid
+
+    for batch, size, channels, features, kernel, stride in GRADIENTS:
+        out = size // stride
+        padding = (kernel - 1) // 2
+        grid = Grid((out,) * 2, (kernel,) * 2, (padding,) * 2, (stride,) * 2, (1, 1))
+        x, dy = normal((batch, size, size, channels), (batch, out, out, features))
+
+        def whole(x, dy, grid=grid):
+            edges = [
+                (g_low, reach - g_low - n, 0)
+                for g_low, reach, n in zip(grid.low, grid.reach, x.shape[1:-1], strict=True)
+            ]
+            padded = jax.lax.pad(x, 0.0, [(0, 0, 0), *edges, (0, 0, 0)])
+            return patch_products._by_taps(padded, dy, grid, None)
+
+        def blocks(x, dy, grid=grid):
+            return patch_products.patch_product(x, dy, grid)
+
+        name = f"{kernel}x{kernel}/{stride} {channels}→{features} on {size}x{size}, batch {batch}"
+        yield name, compiled(whole, x, dy), compiled(blocks, x, dy)
+
+
+def small() -> Iterator[Case]:
+    """Convolutions of maps that are smaller than the kernel: XLA's, and ours."""
+    from gm_jax.functional.convolution_gradients import Window, convolve, xla_convolution
+
+    for batch, size, channels, features, kernel, spread in SMALL:
+        padding = (kernel // 2,) * 2
+        window = Window(
+            (size,) * 2, (kernel,) * 2, (1, 1), (padding, padding), (spread,) * 2, (1, 1)
+        )
+        x, w = normal((batch, size, size, channels), (kernel, kernel, channels, features))
+        name = f"{kernel}x{kernel} {channels}→{features} on {size}x{size}, batch {batch}"
+        yield (
+            name + (f", spread by {spread}" if spread > 1 else ""),
+            compiled(lambda x, w, window=window: xla_convolution(x, w, window), x, w),
+            compiled(lambda x, w, window=window: convolve(x, w, window), x, w),
+        )
+
+
+def sums() -> Iterator[Case]:
+    """Sums of squares over images: over their axes, and over rows."""
+    from gm_jax.metrics.flattening import flat
+
+    for shape in IMAGES:
+        (x,) = normal(shape)
+        yield (
+            f"{shape}",
+            compiled(lambda x: (x**2).sum((1, 2, 3)).mean(), x),
+            compiled(lambda x: flat(x**2).sum(1).mean(), x),
+        )
+
+
+def normal(*shapes: tuple[int, ...]) -> list:
+    import jax
+
+    keys = jax.random.split(jax.random.key(0), len(shapes))
+    return [jax.random.normal(key, shape) for key, shape in zip(keys, shapes, strict=True)]
+
+
+def compiled(function: Callable, *args: object) -> Callable[[], object]:
+    import jax
+
+    program = jax.jit(function).lower(*args).compile()
+    return lambda: jax.block_until_ready(program(*args))
+
+
+def milliseconds(call: Callable[[], object], seconds: float) -> float:
+    """Processor time of a call, the mean of as many as fit."""
+    begun, used, calls = time.perf_counter(), time.process_time(), 0
+    while calls == 0 or time.perf_counter() - begun < seconds:
+        call()
+        calls += 1
+    return 1e3 * (time.process_time() - used) / calls
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.2, help="of each side in a round")
+    parser.add_argument("--threads", type=int, default=1)
+    asked = parser.parse_args()
+    limit_threads(asked.threads)
+    from gm_jax.allocator import keep_freed_memory
+
+    keep_freed_memory()
+    for cases, before, after in [
+        (gradients, "at once", "in blocks"),
+        (small, "XLA's", "ours"),
+        (sums, "over axes", "over rows"),
+    ]:
+        print(f"\n{cases.__doc__}\n\n| case | {before}, ms | {after}, ms | ratio (range) |")
+        print("|---|---|---|---|")
+        for name, *sides in cases():
+            rounds = []
+            for call in sides:
+                call()
+            for number in range(asked.rounds):
+                order = (0, 1) if number % 2 else (1, 0)
+                took = {side: milliseconds(sides[side], asked.seconds) for side in order}
+                rounds.append((took[0], took[1]))
+            first, second = (statistics.median(side) for side in zip(*rounds, strict=True))
+            ratios = [a / b for a, b in rounds]
+            print(
+                f"| {name} | {first:.2f} | {second:.2f} | {statistics.median(ratios):.1f} "
+                f"({min(ratios):.1f}–{max(ratios):.1f}) |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
