@@ -83,16 +83,31 @@ def small() -> Iterator[Case]:
 
 
 def sums() -> Iterator[Case]:
-    """Sums of squares over images: over their axes, and over rows."""
+    """Likelihoods of images and their gradients: summed over the images' axes, and over rows."""
+    import jax
+
+    from gm_jax.functional.likelihoods import bernoulli_log_prob, gaussian_log_prob
     from gm_jax.metrics.flattening import flat
 
     for shape in IMAGES:
-        (x,) = normal(shape)
-        yield (
-            f"{shape}",
-            compiled(lambda x: (x**2).sum((1, 2, 3)).mean(), x),
-            compiled(lambda x: flat(x**2).sum(1).mean(), x),
-        )
+        x, mean = normal(shape, shape)
+
+        def gaussian(x, mean):
+            return gaussian_log_prob(x, mean, 0.1 * mean)
+
+        for name, log_prob, data in [
+            ("Bernoulli", lambda x, logits: bernoulli_log_prob(logits, x), (x > 0).astype(x.dtype)),
+            ("Gaussian", gaussian, x),
+        ]:
+
+            def axes(mean, x, log_prob=log_prob):
+                return -log_prob(x, mean).sum((1, 2, 3)).mean()
+
+            def rows(mean, x, log_prob=log_prob):
+                return -log_prob(flat(x), flat(mean)).sum(1).mean()
+
+            sides = (compiled(jax.value_and_grad(side), mean, data) for side in (axes, rows))
+            yield (f"{name}, {shape}", *sides)
 
 
 def normal(*shapes: tuple[int, ...]) -> list:
