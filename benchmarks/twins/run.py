@@ -43,7 +43,11 @@ def main() -> None:
     if wanted and not _has_torch(asked.torch_python):
         sys.exit(f"{asked.torch_python} has no PyTorch: run make bench, or name --torch-python")
     try:
-        with paused_results() if wanted else contextlib.nullcontext([]) as paused:
+        with (
+            paused_results()
+            if wanted and not asked.beside_results
+            else contextlib.nullcontext([]) as paused
+        ):
             if paused:
                 print(f"make results is paused (processes {', '.join(map(str, paused))})")
             failed = _measure(wanted, asked)
@@ -92,6 +96,9 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--again", action="store_true", help="measure also what is there")
+    parser.add_argument(
+        "--beside-results", action="store_true", help="leave a running make results running"
+    )
     parser.add_argument("--records", type=Path, default=records.FILE)
     return parser.parse_args()
 
