@@ -28,6 +28,7 @@ from benchmarks.twins.systems import SYSTEMS
 ROOT = Path(__file__).parent.parent.parent
 MODES = ("eager", "compile")
 CHECK_BATCH = 8
+CODE = ("gm_jax", "experiments", "benchmarks", ":!benchmarks/records")  # which a figure depends on
 
 
 class Failed(Exception):
@@ -148,7 +149,7 @@ def _measured(
         **_place(system, side, mode, number, asked),
         "load": load,
         "commit": _git("rev-parse", "--short", "HEAD"),
-        "changed": bool(_git("status", "--porcelain", "--", "gm_jax", "experiments", "benchmarks")),
+        "changed": bool(_git("status", "--porcelain", "--", *CODE)),
         "date": datetime.date.today().isoformat(),
     }
 
