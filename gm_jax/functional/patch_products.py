@@ -134,13 +134,15 @@ def _by_blocks(array: jax.Array, other: jax.Array, grid: Grid, precision: Any) -
     per_example = grid.size[0] // rows
     if whole * per_example <= 1:
         return _upright(product(0, 0, len(array)), other.shape[-1])
+    # From zeros, and not from the first block: a program has each block's code once to compile.
+    zeros = jax.eval_shape(lambda: product(0, 0, examples))
     total = lax.fori_loop(
-        1,
+        0,
         whole * per_example,
         lambda i, total: (
             total + product(i // per_example * examples, i % per_example * rows, examples)
         ),
-        product(0, 0, examples),
+        jnp.zeros(zeros.shape, zeros.dtype),
     )
     if rest:
         total += product(whole * examples, 0, rest)
@@ -157,6 +159,12 @@ def _block(array: jax.Array, grid: Grid) -> tuple[int, int]:
     patch = taps * array.shape[-1] * 4  # bytes, as float32
     patches = max(BLOCK_PATCHES, BLOCK_BYTES // max(1, patch))
     if height * across <= 2 * patches:
-        return min(batch, max(1, patches // max(1, height * across))), height
-    fits = [n for n in range(1, height + 1) if height % n == 0 and n * across <= patches]
-    return 1, max(fits, default=1)
+        most = max(1, patches // max(1, height * across))
+        even = _divisor(batch, most)  # nothing is left over then, which is less to compile
+        return even if 2 * even >= most else min(batch, most), height
+    return 1, _divisor(height, patches // across)
+
+
+def _divisor(number: int, most: int) -> int:
+    """The greatest that is at most so large."""
+    return max((n for n in range(1, number + 1) if number % n == 0 and n <= most), default=1)
