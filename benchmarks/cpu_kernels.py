@@ -1,9 +1,9 @@
 """What gm_jax does differently on a CPU, piece by piece beside XLA's way or our former one.
 
-    python benchmarks/cpu_kernels.py --rounds 7
+    python -m benchmarks.cpu_kernels --rounds 7
 
-Sides take turns in one process, on one thread with --threads 1. Milliseconds of processor time are
-medians over the rounds; a ratio is the median of the rounds' ratios, with its range.
+Sides take turns in one process, on one thread unless --threads says more. Milliseconds of processor
+time are medians over the rounds; a ratio is the median of the rounds' ratios, with its range.
 """
 
 import argparse
@@ -38,8 +38,6 @@ Case = tuple[str, Callable[[], object], Callable[[], object]]
 
 def gradients() -> Iterator[Case]:
     """Kernel gradients from patches of the whole batch, and in blocks."""
-    import jax
-
     from gm_jax.functional import patch_products
     from gm_jax.functional.patch_products import Grid
 
@@ -50,12 +48,7 @@ def gradients() -> Iterator[Case]:
         x, dy = normal((batch, size, size, channels), (batch, out, out, features))
 
         def whole(x, dy, grid=grid):
-            edges = [
-                (g_low, reach - g_low - n, 0)
-                for g_low, reach, n in zip(grid.low, grid.reach, x.shape[1:-1], strict=True)
-            ]
-            padded = jax.lax.pad(x, 0.0, [(0, 0, 0), *edges, (0, 0, 0)])
-            return patch_products._by_taps(padded, dy, grid, None)
+            return patch_products._by_taps(patch_products._padded(x, grid), dy, grid, None)
 
         def blocks(x, dy, grid=grid):
             return patch_products.patch_product(x, dy, grid)

@@ -215,4 +215,4 @@ def _mean(x: Array, seen: Array | None = None) -> Array:
     """Over all axes but the first, [B]; over what was seen, and 0 where nothing was."""
     if seen is None:
         return flat(x).mean(1)
-    return flat(jnp.where(seen, x, 0.0)).sum(1) / jnp.maximum(seen.sum(tuple(range(1, x.ndim))), 1)
+    return flat(jnp.where(seen, x, 0.0)).sum(1) / jnp.maximum(flat(seen).sum(1), 1)

@@ -17,7 +17,8 @@ from jax import lax
 BLOCK_BYTES = 512 * 2**10
 # But a block adds to the whole kernel, which may be larger: it has at least so many patches.
 BLOCK_PATCHES = 128
-LARGE = 2**17
+# A product with so many numbers is made upright at once, and not turned afterwards.
+LARGE_PRODUCT = 2**17
 # Where devices share the batch, a loop along it would send all of it to each of them.
 SHARED_BLOCK_BYTES = 64 * 2**20
 
@@ -56,15 +57,18 @@ def patch_product(
     precision: Any = None,
 ) -> jax.Array:  # [*kernel, P, Q]
     """Sums patch[b, o, t, p] * other[b, o, q] over b and o, in float32 at least."""
+    by = _by_taps if jax.device_count() > 1 else _by_blocks
+    product = lax.optimization_barrier(by(_padded(array, grid), other, grid, precision))
+    return product.reshape(*grid.kernel_size, array.shape[-1], other.shape[-1]).astype(other.dtype)
+
+
+def _padded(array: jax.Array, grid: Grid) -> jax.Array:
+    """What all taps see, and nothing more: [B, *reach, P]."""
     edges = [
-        (low, reach - low - n)
+        (low, reach - low - n, 0)
         for low, reach, n in zip(grid.low, grid.reach, array.shape[1:-1], strict=True)
     ]
-    zero = jnp.zeros((), array.dtype)
-    array = lax.pad(array, zero, [(0, 0, 0), *((a, b, 0) for a, b in edges), (0, 0, 0)])
-    by = _by_taps if jax.device_count() > 1 else _by_blocks
-    product = lax.optimization_barrier(by(array, other, grid, precision))
-    return product.reshape(*grid.kernel_size, array.shape[-1], other.shape[-1]).astype(other.dtype)
+    return lax.pad(array, jnp.zeros((), array.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
 
 
 def _taps(array: jax.Array, grid: Grid) -> list[jax.Array]:
@@ -95,7 +99,9 @@ def _product(taps: list[jax.Array], other: jax.Array, precision: Any) -> jax.Arr
     wide = jnp.promote_types(jnp.float32, other.dtype)
     patches = jnp.concatenate(taps, axis=-1).astype(wide)  # [B, *size, taps * P]
     other = other.astype(wide)
-    swap = other.shape[-1] < patches.shape[-1] and other.shape[-1] * patches.shape[-1] < LARGE
+    swap = (
+        other.shape[-1] < patches.shape[-1] and other.shape[-1] * patches.shape[-1] < LARGE_PRODUCT
+    )
     left, right = (other, patches) if swap else (patches, other)
     return lax.dot_general(left, right, ((contract, contract), ((), ())), precision=precision)
 
@@ -121,7 +127,7 @@ def _by_blocks(array: jax.Array, other: jax.Array, grid: Grid, precision: Any) -
     block = dataclasses.replace(grid, size=(rows, *grid.size[1:]))
 
     def product(example: Any, row: Any, num: int) -> jax.Array:
-        inside = (0,) * (len(grid.size))  # the other axes, channels among them
+        inside = (0,) * len(grid.size)  # the other axes, channels among them
         a = lax.dynamic_slice(
             array,
             (example, row * grid.strides[0], *inside),

@@ -18,6 +18,7 @@ from gm_jax.functional.dequantization import from_unit, to_unit
 from gm_jax.functional.dtypes import DTYPES
 from gm_jax.functional.likelihoods import bernoulli_log_prob
 from gm_jax.labels import refuse_condition
+from gm_jax.metrics.flattening import flat
 from gm_jax.metrics.image import mse, psnr
 from gm_jax.metrics.ssim import SSIM_WINDOW, ssim
 from gm_jax.model import (
@@ -95,7 +96,7 @@ class Autoencoder(Family):
         figures = {
             "loss": self._loss(logits, x),
             "mse": mse(y, x),
-            "bce": _mean(-bernoulli_log_prob(logits, x)),
+            "bce": -bernoulli_log_prob(flat(logits), flat(x)).mean(1),
             "psnr": psnr(y, x),
         }
         if min(x.shape[1:3]) >= SSIM_WINDOW:
@@ -150,15 +151,10 @@ class Autoencoder(Family):
 
     def _loss(self, logits: Array, x: Array) -> Array:  # [B]
         if self.loss == "mse":
-            error = (jax.nn.sigmoid(logits) - x) ** 2
+            error = flat((jax.nn.sigmoid(logits) - x) ** 2)
         else:
-            error = -bernoulli_log_prob(logits, x)
-        return _mean(error) if self.reduction == "mean" else error.sum((1, 2, 3))
+            error = -bernoulli_log_prob(flat(logits), flat(x))
+        return error.mean(1) if self.reduction == "mean" else error.sum(1)
 
     def _levels(self, logits: Array, spec: DataSpec) -> Array:
         return from_unit(jax.nn.sigmoid(logits), spec.num_levels)
-
-
-def _mean(x: Array) -> Array:
-    """Mean over all values of an image, [B]."""
-    return x.mean((1, 2, 3))
