@@ -11,7 +11,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 
-from benchmarks.twins.timing import limit_threads
+from benchmarks.twins.timing import limit_threads, positive
 
 # Batch, size, channels, features, kernel, stride.
 GRADIENTS = [
@@ -128,9 +128,9 @@ def milliseconds(call: Callable[[], object], seconds: float) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=positive, default=5)
     parser.add_argument("--seconds", type=float, default=0.2, help="of each side in a round")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=positive, default=1)
     asked = parser.parse_args()
     limit_threads(asked.threads)
     from gm_jax.allocator import keep_freed_memory

@@ -24,6 +24,7 @@ from typing import Any
 from benchmarks.twins import records
 from benchmarks.twins.pausing import paused_results
 from benchmarks.twins.systems import SYSTEMS
+from benchmarks.twins.timing import positive
 
 ROOT = Path(__file__).parent.parent.parent
 MODES = ("eager", "compile")
@@ -90,10 +91,10 @@ def _measure(wanted: Iterable[tuple[str, str, str, int]], asked: argparse.Namesp
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--systems", nargs="*", choices=SYSTEMS, default=list(SYSTEMS))
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=positive, default=3)
     parser.add_argument("--modes", nargs="*", choices=MODES, default=list(MODES))
     parser.add_argument("--torch-python", default=sys.executable, help="an interpreter with torch")
-    parser.add_argument("--threads", type=int, default=records.num_cores())
+    parser.add_argument("--threads", type=positive, default=records.num_cores())
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--again", action="store_true", help="measure also what is there")

@@ -1,5 +1,6 @@
 """How steps are timed, on both sides alike."""
 
+import argparse
 import os
 import resource
 import statistics
@@ -13,6 +14,13 @@ WINDOW = 0.25
 LEAST_WINDOWS = 5
 RESIDENT_BYTES = 64 * 2**20
 MOST_EXAMPLES = 4096
+
+
+def positive(text: str) -> int:
+    """For argparse: how many rounds, threads or examples."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"must be 1 or more, not {text!r}")
+    return int(text)
 
 
 def limit_threads(threads: int) -> None:
