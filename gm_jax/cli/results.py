@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,6 +20,7 @@ from gm_jax.errors import UserError
 
 if TYPE_CHECKING:
     from gm_jax.experiment import Experiment
+    from gm_jax.experiment_file import ExperimentFile
     from gm_jax.results.plan import Task
 
 
@@ -97,7 +99,8 @@ class Results(Command):
             if self.plan:
                 continue
             _put_aside(root, task)
-            match _make(task, runs, end, record=not dirty):
+            reader = None if dirty else _reader(files, task, runs.absolute())
+            match _make(root, task, reader, end, record=not dirty):
                 case "stopped":
                     say("results", f"{self.minutes:g} minutes are over · the same command goes on")
                     break
@@ -179,35 +182,65 @@ def _put_aside(root: Path, task: "Task") -> None:
         say("results", f"{folder} held a run of the recipe as it was: it is {free.name} now")
 
 
-def _make(task: "Task", runs: Path, end: float | None, record: bool) -> str:
+def _reader(files: Sequence["ExperimentFile"], task: "Task", runs: Path) -> "Task | None":
+    """The run of the classifier that reads what a recipe draws, where it is no dearer than that."""
+    from gm_jax.results.plan import plan, reader_name
+
+    name = reader_name(task.name)
+    found = [one for one in plan(files, [name], (), runs) if one.name == name]
+    affordable = [one for one in found if one.budget.minutes <= task.budget.minutes]
+    return affordable[0] if affordable and task.name != name else None
+
+
+def _make(root: Path, task: "Task", reader: "Task | None", end: float | None, record: bool) -> str:
     """Trains and records, each in a process of its own: "done", "failed" or "stopped"."""
-    from gm_jax.results.plan import reader_of
+
+    def ended() -> str:
+        return "stopped" if end is not None and time.monotonic() >= end else "failed"
 
     seed = [] if task.seed is None else ["--seed", str(task.seed)]
-    code = _run(["train", task.name, "--run", str(task.folder), *seed], end)
-    if code != 0:
-        return "stopped" if end is not None and time.monotonic() >= end else "failed"
+    if _run(["train", task.name, "--run", str(task.folder), *seed], end):
+        return ended()
     if not record:
         return "done"
-    reader = reader_of(runs, task.name)
-    given = ["--classifier", str(reader)] if _reads(reader, task.folder) else []
+    given = []
+    if reader is not None and _could_read(root, reader, task.folder):
+        if not _reads(reader.folder, task.folder):
+            say("results", f"{reader.name} is to read what {task.name} draws: it is trained first")
+            if _run(["train", reader.name, "--run", str(reader.folder)], end):
+                return ended()
+        if _reads(reader.folder, task.folder):
+            given = ["--classifier", str(reader.folder)]
     return "done" if _run(["record", str(task.folder), *given], None) == 0 else "failed"
+
+
+def _could_read(root: Path, reader: "Task", folder: Path) -> bool:
+    """Whether a classifier, once trained, can read what a run draws."""
+    from gm_jax.evaluation.samples import check_reader
+    from gm_jax.model import can
+    from gm_jax.training.folder import RunFolder
+
+    try:
+        drawn, spec = RunFolder(folder).load()
+        recipe = _recipe_of(root, reader)
+        check_reader(recipe.model, recipe.data.open(recipe.data.test).spec, spec)
+    except UserError:
+        return False
+    return can(drawn.model, spec, "sample")
 
 
 def _reads(reader: Path, folder: Path) -> bool:
     """Whether there is a finished classifier that can read what a run draws."""
     from gm_jax.evaluation.samples import check_reader
-    from gm_jax.model import can
     from gm_jax.results.measure import is_finished
     from gm_jax.training.folder import RunFolder
 
     try:
         experiment, known = RunFolder(reader).load()
-        drawn, spec = RunFolder(folder).load()
-        check_reader(experiment.model, known, spec)
+        check_reader(experiment.model, known, RunFolder(folder).load()[1])
     except UserError:
         return False
-    return can(drawn.model, spec, "sample") and is_finished(reader, experiment)
+    return is_finished(reader, experiment)
 
 
 def _run(arguments: list[str], end: float | None) -> int:

@@ -93,9 +93,9 @@ def run_folder(runs: Path, name: str, seed: int | None) -> Path:
     return runs / f"{name.replace(':', '-')}{f'-seed-{seed}' if seed else ''}"
 
 
-def reader_of(runs: Path, name: str) -> Path:
-    """Where the run of the classifier lies that reads what a recipe draws."""
-    return runs / group_of(name) / _READER
+def reader_name(name: str) -> str:
+    """The recipe of the classifier that reads what a recipe draws, if there is one of its data."""
+    return f"{group_of(name)}/{_READER}"
 
 
 def _is_reader(name: str) -> bool:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 _LEAST_BAR, _MOST_BAR = 10, 40  # characters of the bar; none is drawn where there are fewer
+_MOST_SILENT = 60.0  # seconds that lines may go without one, where steps are slow
 
 
 class Bar(Protocol):
@@ -33,6 +34,11 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def pace(rate: float, unit: str) -> str:
+    """A rate in 1/s, in words: "3.0 steps/s", or "12.5 s/step" where it is less than one."""
+    return f"{rate:.1f} {unit}s/s" if rate >= 1 else f"{1 / max(rate, 1e-9):.1f} s/{unit}"
+
+
 def announce(line: str) -> None:
     """A line of its own, before there is a bar."""
     sys.stdout.write(line + "\n")
@@ -51,7 +57,10 @@ class _RichBar:
 
 
 class _PlainLines:
-    """A line for each new set of figures, but no more than one a second and one at the end."""
+    """A line for each new set of figures, but no more than one a second, and one at the end.
+
+    Where figures are rarer than once a minute, a step that ends after a minute has a line too.
+    """
 
     def __init__(self, num_steps: int, start_step: int, description: str, unit: str):
         self._num_steps, self._start, self._description = num_steps, start_step, description
@@ -61,16 +70,15 @@ class _PlainLines:
 
     def advance(self, to_step: int, metrics: Mapping[str, float]) -> None:
         now = time.monotonic()
-        if to_step < self._num_steps and (
-            dict(metrics) == self._last_metrics or now - self._last_time < 1.0
-        ):
+        least = _MOST_SILENT if dict(metrics) == self._last_metrics else 1.0
+        if to_step < self._num_steps and now - self._last_time < least:
             return
         self._last_time, self._last_metrics = now, dict(metrics)
         rate = (to_step - self._start) / max(now - self._began, 1e-9)
         left = (self._num_steps - to_step) / max(rate, 1e-9)
         parts = [
             f"{self._description} {self._unit} {to_step:,}/{self._num_steps:,}",
-            f"{rate:.1f} {self._unit}s/s",
+            pace(rate, self._unit),
             *([describe(metrics)] if metrics else []),
             f"{clock(left)} left",
         ]
@@ -111,7 +119,7 @@ def progress(
             parts = fitted(
                 task.description,
                 f"{task.completed:.0f}/{task.total:.0f}",
-                f"{task.speed:.1f} {unit}s/s" if task.speed else "compiling",
+                pace(task.speed, unit) if task.speed else "compiling",
                 task.fields["figures"],
                 left,
                 bar.console.width,

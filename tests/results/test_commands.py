@@ -83,6 +83,57 @@ def test_what_has_no_record_is_trained_and_recorded(checkout, file, record, ran,
     assert "`some/tiny`" in (checkout / "docs" / "results.md").read_text()
 
 
+READER = '''"""Reads digits: of nobody.
+
+Budget: 60 core-minutes
+"""
+
+from gm_jax.data import Data, Digits
+from gm_jax.experiment import Experiment, Training
+from gm_jax.models.classifier import Classifier
+
+
+def get_config() -> Experiment:
+    return Experiment(
+        data=Data(source=Digits(), limit=60, batch_size=60),
+        model=Classifier(features=(4,), dense=8),
+        training=Training(num_steps=1, sample_every=0),
+    )
+'''
+
+
+def test_the_classifier_that_reads_the_samples_is_trained_first(
+    checkout, file, ran, monkeypatch, capsys
+):
+    path = file.path.with_name("classifier.py")
+    path.write_text(READER)
+    train = ["results", "some/tiny", "--train", "--runs", "runs"]
+    tiny, reader = (str(checkout / "runs" / "some" / name) for name in ("tiny", "classifier"))
+    done_nothing = results._run
+
+    def run(arguments, end):
+        if arguments[1] == "some/classifier":
+            gm_jax.fit(gm_jax.load(str(path)), reader)
+        return done_nothing(arguments, end)
+
+    monkeypatch.setattr(results, "_run", run)
+    assert cli.dispatch(train) == 0
+    assert ran == [
+        ["train", "some/tiny", "--run", tiny],
+        ["train", "some/classifier", "--run", reader],
+        ["record", tiny, "--classifier", reader],
+    ]
+    assert "some/classifier is to read what some/tiny draws" in capsys.readouterr().out
+    ran.clear()
+    assert cli.dispatch(train) == 0  # it is there
+    assert [command[:2] for command in ran] == [["train", "some/tiny"], ["record", tiny]]
+    assert ran[1][2:] == ["--classifier", reader]
+    ran.clear()
+    path.write_text(READER.replace("60 core", "61 core"))  # dearer than what it is to read
+    assert cli.dispatch(train) == 0
+    assert ran == [["train", "some/tiny", "--run", tiny], ["record", tiny]]
+
+
 def test_a_run_of_the_recipe_as_it_was_is_put_aside(checkout, file, ran, capsys):
     folder = checkout / "runs" / "some" / "tiny"
     before = (folder / "experiment.json").read_text()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gm_jax.experiment_file import ExperimentFile
-from gm_jax.results.plan import Budget, expected, plan, reader_of, run_folder
+from gm_jax.results.plan import Budget, expected, plan, reader_name, run_folder
 from gm_jax.results.record import keep
 
 RUNS = Path("runs")
@@ -59,7 +59,7 @@ def test_a_run_for_each_seed():
         (2, "runs/digits/vae-seed-2"),
     ]
     assert run_folder(RUNS, "mnist/vae:paper", None) == Path("runs/mnist/vae-paper")
-    assert reader_of(RUNS, "mnist/vae:paper") == Path("runs/mnist/classifier")
+    assert reader_name("mnist/vae:paper") == "mnist/classifier"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.text import Text
 
 from gm_jax.training import progress as progress_module
-from gm_jax.training.progress import clock, describe, fitted, progress
+from gm_jax.training.progress import clock, describe, fitted, pace, progress
 
 
 @pytest.fixture
@@ -30,6 +30,20 @@ def test_plain_lines_without_a_terminal(capsys, now):
         "digits/vae step 28/100 · 8.0 steps/s · loss 1 · valid neg_elbo 12.35 · 0:09 left",
         "digits/vae step 60/100 · 8.0 steps/s · loss 0.5 · valid neg_elbo 12.35 · 0:05 left",
         "digits/vae step 100/100 · 8.0 steps/s · loss 0.5 · valid neg_elbo 12.35 · 0:00 left",
+    ]
+
+
+def test_slow_steps_are_told_every_minute(capsys, now):
+    with progress(300, 0, "storms/unet_attention") as bar:
+        for step in range(1, 23):
+            now[0] += 12.5
+            bar.advance(to_step=step, metrics={"loss": 1.0} if step > 15 else {})
+    assert capsys.readouterr().out.splitlines() == [
+        "storms/unet_attention step 5/300 · 12.5 s/step · 1:01:27 left",
+        "storms/unet_attention step 10/300 · 12.5 s/step · 1:00:25 left",
+        "storms/unet_attention step 15/300 · 12.5 s/step · 59:22 left",
+        "storms/unet_attention step 16/300 · 12.5 s/step · loss 1 · 59:10 left",
+        "storms/unet_attention step 21/300 · 12.5 s/step · loss 1 · 58:07 left",
     ]
 
 
@@ -93,7 +107,12 @@ def test_an_error_inside_passes_through():
             raise RuntimeError("boom")
 
 
-def test_describe_and_clock():
+def test_describe_pace_and_clock():
+    assert [pace(rate, "step") for rate in (150.94, 1.0, 0.08)] == [
+        "150.9 steps/s",
+        "1.0 steps/s",
+        "12.5 s/step",
+    ]
     assert describe({}) == ""
     assert describe({"loss": 1234.5678, "kl": float("nan")}) == "loss 1235 · kl nan"
     assert [clock(s) for s in (0, 59.9, 61, 3600, 36_061)] == [
