@@ -1,5 +1,6 @@
 """The commands, as a user types them."""
 
+import gc
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image
 
 from gm_jax import cli
+from gm_jax.errors import UserError
 
 TINY = [
     *("--training.num-steps", "4", "--training.eval-every", "2", "--training.sample-every", "4"),
@@ -122,3 +124,25 @@ def test_a_run_is_sampled_without_its_data(trained, capsys, monkeypatch, tmp_pat
     plain["experiment"]["data"]["source"] = nowhere
     (folder / "experiment.json").write_text(json.dumps(plain))
     assert "4 images" in run(capsys, "sample", folder, "--num", 4)
+
+
+def test_garbage_is_collected_again_once_a_command_has_begun(monkeypatch):
+    collected = []
+
+    class Noting:
+        def act(self):
+            collected.append(gc.isenabled())
+            return 0
+
+    def read(argv):
+        collected.append(gc.isenabled())
+        if "--wrong" in argv:
+            raise UserError("no such flag")
+        return Noting()
+
+    monkeypatch.setattr("gm_jax.cli.commands.read", read)
+    assert cli.dispatch(["list"]) == 0
+    with pytest.raises(UserError, match="no such flag"):
+        cli.dispatch(["list", "--wrong"])
+    collected.append(gc.isenabled())
+    assert collected == [False, True, False, True]
