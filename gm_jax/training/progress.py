@@ -24,7 +24,9 @@ class Bar(Protocol):
 
 def describe(metrics: Mapping[str, float]) -> str:
     """Figures in a few characters: "loss 1.234 · valid loss 1.301"."""
-    return " · ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+    # Large ones with a tenth: an image's −ELBO may be thousands of nats, and training moves it by 1
+    form = {True: ".1f", False: ".4g"}
+    return " · ".join(f"{n} {v:{form[1e3 <= abs(v) < 1e6]}}" for n, v in metrics.items())
 
 
 def clock(seconds: float) -> str:

@@ -114,7 +114,8 @@ def test_describe_pace_and_clock():
         "12.5 s/step",
     ]
     assert describe({}) == ""
-    assert describe({"loss": 1234.5678, "kl": float("nan")}) == "loss 1235 · kl nan"
+    assert describe({"loss": 1234.5678, "kl": float("nan")}) == "loss 1234.6 · kl nan"
+    assert describe({"loss": -4825.98, "big": 2e7}) == "loss -4826.0 · big 2e+07"
     assert [clock(s) for s in (0, 59.9, 61, 3600, 36_061)] == [
         "0:00",
         "0:59",
