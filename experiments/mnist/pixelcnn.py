@@ -18,8 +18,11 @@ def get_config() -> Experiment:
             "model.channels": 32,
             "model.optimizer.learning_rate": 3e-3,
             "model.optimizer.warmup_steps": 100,
-            "model.optimizer.decay_steps": 8000,
-            "training.num_steps": 8000,
+            "model.optimizer.decay_steps": 40_000,
+            "training.num_steps": 40_000,  # 11.6 epochs
+            "training.log_every": 200,
+            "training.eval_every": 2000,
+            "training.sample_every": 8000,
         }
     )
 
