@@ -32,6 +32,8 @@ SMALL = [
     (16, 5, 32, 32, 7, 1),
 ]
 IMAGES = [(200, 28, 28, 1), (64, 32, 32, 3), (64, 12, 12, 1)]
+# [B, H, W, C], halved.
+POOLED = [(128, 28, 28, 64), (128, 14, 14, 64), (128, 12, 12, 32), (8, 64, 64, 16)]
 
 Case = tuple[str, Callable[[], object], Callable[[], object]]
 
@@ -103,6 +105,27 @@ def sums() -> Iterator[Case]:
             yield (f"{name}, {shape}", *sides)
 
 
+def maxima() -> Iterator[Case]:
+    """Maxima of 2x2 windows and their gradients: by XLA's windows, and by comparisons."""
+    import flax.linen as nn
+    import jax
+
+    from gm_jax.functional.pooling import max_pool
+
+    for shape in POOLED:
+        batch, height, width, channels = shape
+        x, dy = normal(shape, (batch, height // 2, width // 2, channels))
+
+        def windows(x, dy):
+            return (dy * nn.max_pool(x, (2, 2), (2, 2))).sum()
+
+        def comparisons(x, dy):
+            return (dy * max_pool(x, 2)).sum()
+
+        sides = (compiled(jax.value_and_grad(side), x, dy) for side in (windows, comparisons))
+        yield (str(shape), *sides)
+
+
 def normal(*shapes: tuple[int, ...]) -> list:
     import jax
 
@@ -126,21 +149,26 @@ def milliseconds(call: Callable[[], object], seconds: float) -> float:
     return 1e3 * (time.process_time() - used) / calls
 
 
+TABLES = {
+    "gradients": (gradients, "at once", "in blocks"),
+    "small": (small, "XLA's", "ours"),
+    "sums": (sums, "over axes", "over rows"),
+    "maxima": (maxima, "by windows", "by comparisons"),
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=positive, default=5)
     parser.add_argument("--seconds", type=float, default=0.2, help="of each side in a round")
     parser.add_argument("--threads", type=positive, default=1)
+    parser.add_argument("--only", nargs="*", choices=list(TABLES), default=list(TABLES))
     asked = parser.parse_args()
     limit_threads(asked.threads)
     from gm_jax.allocator import keep_freed_memory
 
     keep_freed_memory()
-    for cases, before, after in [
-        (gradients, "at once", "in blocks"),
-        (small, "XLA's", "ours"),
-        (sums, "over axes", "over rows"),
-    ]:
+    for cases, before, after in (TABLES[name] for name in asked.only):
         print(f"\n{cases.__doc__}\n\n| case | {before}, ms | {after}, ms | ratio (range) |")
         print("|---|---|---|---|")
         for name, *sides in cases():

@@ -18,6 +18,7 @@ from gm_jax.data.spec import DataSpec
 from gm_jax.errors import check_fraction, check_positive
 from gm_jax.functional.dequantization import to_symmetric
 from gm_jax.functional.likelihoods import categorical_log_prob
+from gm_jax.functional.pooling import max_pool
 from gm_jax.labels import num_labels
 from gm_jax.model import (
     Array,
@@ -125,7 +126,7 @@ class ClassifierNet(nn.Module):
         config = self.config
         for width in config.features:
             x = nn.relu(Conv(width, (config.kernel_size, config.kernel_size))(x))
-            x = nn.max_pool(x, (2, 2), (2, 2), padding="SAME")
+            x = max_pool(x, 2)
         x = nn.relu(nn.Dense(config.dense)(x.reshape(x.shape[0], -1)))
         if hidden:
             return x

@@ -20,6 +20,7 @@ from gm_jax.data.spec import DataSpec
 from gm_jax.errors import ConfigError, UserError, check_positive
 from gm_jax.functional.dequantization import from_unit
 from gm_jax.functional.forecast_losses import ForecastLoss
+from gm_jax.functional.pooling import max_pool
 from gm_jax.model import Array, Batch, TrainState
 from gm_jax.models.forecasting import Forecaster
 from gm_jax.nets.attention import SelfAttention
@@ -204,7 +205,7 @@ class UNetBackbone(nn.Module):
         h: Array | None = None
         skips: list[Array] = []
         for level in range(depth + 1):
-            parts = [] if h is None else [nn.max_pool(h, (2, 2), (2, 2), padding="SAME")]
+            parts = [] if h is None else [max_pool(h, 2)]
             parts += joins.get(level, [])
             joined = jnp.concatenate(parts, -1)
             h = double(config.width * 2**level)(joined, embedding, train)

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from gm_jax.config_types import Config
 from gm_jax.errors import ConfigError, check_not_negative, check_positive
+from gm_jax.functional.pooling import max_pool
 from gm_jax.nets.conv import Conv, ConvTranspose
 from gm_jax.nets.initializers import Initializer, initial
 from gm_jax.nets.mlp import MLP, Activation, activation_of
@@ -250,7 +251,7 @@ class ConvEncoder(nn.Module):
     def _pool(self, x: jax.Array, stride: int) -> jax.Array:
         if not self.coder.pooling or stride == 1:
             return x
-        return nn.max_pool(x, (stride, stride), (stride, stride), padding="SAME")
+        return max_pool(x, stride)
 
 
 class ConvDecoder(nn.Module):
