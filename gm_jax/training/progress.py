@@ -65,18 +65,21 @@ class _PlainLines:
     """
 
     def __init__(self, num_steps: int, start_step: int, description: str, unit: str):
-        self._num_steps, self._start, self._description = num_steps, start_step, description
-        self._unit = unit
-        self._began = time.monotonic()
-        self._last_time, self._last_metrics = self._began, dict[str, float]()
+        self._num_steps, self._description, self._unit = num_steps, description, unit
+        self._counted_from = (start_step, time.monotonic())
+        self._has_compiled = False
+        self._last_time, self._last_metrics = self._counted_from[1], dict[str, float]()
 
     def advance(self, to_step: int, metrics: Mapping[str, float]) -> None:
         now = time.monotonic()
+        start, began = self._counted_from
+        if not self._has_compiled:  # which is no part of the time of the steps that follow
+            self._has_compiled, self._counted_from = True, (to_step, now)
         least = _MOST_SILENT if dict(metrics) == self._last_metrics else 1.0
         if to_step < self._num_steps and now - self._last_time < least:
             return
         self._last_time, self._last_metrics = now, dict(metrics)
-        rate = (to_step - self._start) / max(now - self._began, 1e-9)
+        rate = (to_step - start) / max(now - began, 1e-9)
         left = (self._num_steps - to_step) / max(rate, 1e-9)
         parts = [
             f"{self._description} {self._unit} {to_step:,}/{self._num_steps:,}",

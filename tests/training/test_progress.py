@@ -47,6 +47,18 @@ def test_slow_steps_are_told_every_minute(capsys, now):
     ]
 
 
+def test_compiling_is_no_part_of_the_rate(capsys, now):
+    with progress(100, 10, "digits/vae") as bar:
+        for step, loss in ((11, 3.0), (12, 2.0), (13, 1.0)):
+            now[0] += 30.0 if step == 11 else 2.0
+            bar.advance(to_step=step, metrics={"loss": loss})
+    assert capsys.readouterr().out.splitlines() == [
+        "digits/vae step 11/100 · 30.0 s/step · loss 3 · 44:30 left",
+        "digits/vae step 12/100 · 2.0 s/step · loss 2 · 2:56 left",
+        "digits/vae step 13/100 · 2.0 s/step · loss 1 · 2:54 left",
+    ]
+
+
 def test_print_without_a_terminal(capsys):
     with progress(10, 0, "digits/vae") as bar:
         bar.print("saved [step 3]")
