@@ -7,6 +7,7 @@ time are medians over the rounds; a ratio is the median of the rounds' ratios, w
 """
 
 import argparse
+import functools
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +35,8 @@ SMALL = [
 IMAGES = [(200, 28, 28, 1), (64, 32, 32, 3), (64, 12, 12, 1)]
 # [B, H, W, C], halved.
 POOLED = [(128, 28, 28, 64), (128, 14, 14, 64), (128, 12, 12, 32), (8, 64, 64, 16)]
+# [B, H, W, C]
+MAPS = [(200, 14, 14, 16), (64, 28, 28, 16), (400, 12, 12, 8), (200, 7, 7, 16)]
 
 Case = tuple[str, Callable[[], object], Callable[[], object]]
 
@@ -126,6 +129,28 @@ def maxima() -> Iterator[Case]:
         yield (str(shape), *sides)
 
 
+def activations() -> Iterator[Case]:
+    """A bias and an activation, with gradients: of maps as they are, and by rows."""
+    import flax.linen as nn
+    import jax
+
+    from gm_jax.functional.by_rows import by_rows
+
+    for name, function in {"elu": nn.elu, "silu": nn.silu, "tanh": nn.tanh}.items():
+        for shape in MAPS:
+            x, dy, bias = normal(shape, shape, shape[-1:])
+
+            def both(x, bias, dy, side):
+                y, back = jax.vjp(lambda x, bias: side(x + bias), x, bias)
+                return y, back(dy)
+
+            sides = (
+                compiled(functools.partial(both, side=side), x, bias, dy)
+                for side in (function, by_rows(function))
+            )
+            yield (f"{name}, {shape}", *sides)
+
+
 def normal(*shapes: tuple[int, ...]) -> list:
     import jax
 
@@ -154,6 +179,7 @@ TABLES = {
     "small": (small, "XLA's", "ours"),
     "sums": (sums, "over axes", "over rows"),
     "maxima": (maxima, "by windows", "by comparisons"),
+    "activations": (activations, "as they are", "by rows"),
 }
 
 

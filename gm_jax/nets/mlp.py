@@ -8,17 +8,18 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gm_jax.functional.by_rows import by_rows
 from gm_jax.nets.initializers import Initializer, initial
 
 Activation = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid"]
 
 _ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": nn.relu,
-    "elu": nn.elu,
+    "elu": by_rows(nn.elu),
     "gelu": nn.gelu,
-    "silu": nn.silu,
-    "tanh": jnp.tanh,
-    "sigmoid": nn.sigmoid,
+    "silu": by_rows(nn.silu),
+    "tanh": by_rows(jnp.tanh),
+    "sigmoid": by_rows(nn.sigmoid),
 }
 
 
