@@ -183,13 +183,12 @@ def _put_aside(root: Path, task: "Task") -> None:
 
 
 def _reader(files: Sequence["ExperimentFile"], task: "Task", runs: Path) -> "Task | None":
-    """The run of the classifier that reads what a recipe draws, where it is no dearer than that."""
+    """The run of the classifier that reads what a recipe draws, if its data have one."""
     from gm_jax.results.plan import plan, reader_name
 
     name = reader_name(task.name)
     found = [one for one in plan(files, [name], (), runs) if one.name == name]
-    affordable = [one for one in found if one.budget.minutes <= task.budget.minutes]
-    return affordable[0] if affordable and task.name != name else None
+    return found[0] if found and task.name != name else None
 
 
 def _make(root: Path, task: "Task", reader: "Task | None", end: float | None, record: bool) -> str:
@@ -205,7 +204,8 @@ def _make(root: Path, task: "Task", reader: "Task | None", end: float | None, re
         return "done"
     given = []
     if reader is not None and _could_read(root, reader, task.folder):
-        if not _reads(reader.folder, task.folder):
+        affordable = reader.budget.minutes <= task.budget.minutes
+        if affordable and not _reads(reader.folder, task.folder):
             say("results", f"{reader.name} is to read what {task.name} draws: it is trained first")
             if _run(["train", reader.name, "--run", str(reader.folder)], end):
                 return ended()

@@ -1,6 +1,7 @@
 """gm-jax list, show and results."""
 
 import json
+import shutil
 
 import pytest
 
@@ -129,7 +130,11 @@ def test_the_classifier_that_reads_the_samples_is_trained_first(
     assert [command[:2] for command in ran] == [["train", "some/tiny"], ["record", tiny]]
     assert ran[1][2:] == ["--classifier", reader]
     ran.clear()
-    path.write_text(READER.replace("60 core", "61 core"))  # dearer than what it is to read
+    path.write_text(READER.replace("60 core", "61 core"))  # dearer than what it reads
+    assert cli.dispatch(train) == 0
+    assert ran[1] == ["record", tiny, "--classifier", reader]  # but it is there
+    ran.clear()
+    shutil.rmtree(reader)
     assert cli.dispatch(train) == 0
     assert ran == [["train", "some/tiny", "--run", tiny], ["record", tiny]]
 
