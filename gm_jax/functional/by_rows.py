@@ -1,11 +1,11 @@
 """Functions of each value by itself, taken along rows, as a CPU likes it."""
 
 import functools
-import math
 from collections.abc import Callable
 
 import jax
-from jax import lax
+
+from gm_jax.metrics.flattening import made, rows_of
 
 # XLA's CPU backend writes out loops over so few channels, and then does not vectorize them.
 _FEW = 24
@@ -25,15 +25,6 @@ def by_rows(function: Elementwise) -> Elementwise:
     def along(x: jax.Array) -> jax.Array:
         if x.ndim < 3 or x.shape[-1] >= _FEW:
             return function(x)
-        rows = x.reshape(len(x), math.prod(x.shape[1:]))  # -1 would not do for B = 0
-        return _made(function(_made(rows))).reshape(x.shape)
+        return made(function(made(rows_of(x)))).reshape(x.shape)
 
     return along
-
-
-def _made(rows: jax.Array) -> jax.Array:
-    """Rows in fact: what comes before and after is not fused with them."""
-    made: jax.Array = lax.platform_dependent(
-        rows, cpu=lax.optimization_barrier, default=lambda x: x
-    )
-    return made

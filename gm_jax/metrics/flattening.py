@@ -16,21 +16,29 @@ def flat(x: jax.Array) -> jax.Array:
     XLA's CPU backend sums over all axes at once, and slowly where the last has few entries, as the
     channels of an image: thirty times for one, eight times for three. There rows are made in fact.
     """
-    rows = x.reshape(len(x), math.prod(x.shape[1:]))  # -1 would not do for B = 0
+    rows = rows_of(x)
     if x.ndim < 3 or x.shape[-1] >= _SHORT:
         return rows
-    return _made(rows)
+    return _made_forward(rows)
 
 
-@jax.custom_jvp
-def _made(rows: jax.Array) -> jax.Array:
+def rows_of(x: jax.Array) -> jax.Array:
+    """[B, ...] -> [B, P], also for B = 0."""
+    return x.reshape(len(x), math.prod(x.shape[1:]))
+
+
+def made(rows: jax.Array) -> jax.Array:
+    """Rows in fact, on a CPU: what comes before and after is not fused with them."""
     result: jax.Array = lax.platform_dependent(
         rows, cpu=lax.optimization_barrier, default=lambda x: x
     )
     return result
 
 
-@_made.defjvp
+_made_forward = jax.custom_jvp(made)
+
+
+@_made_forward.defjvp
 def _made_jvp(primals: Any, tangents: Any) -> Any:
     # Gradients need no rows, and are faster fused with what comes before.
-    return _made(*primals), *tangents
+    return _made_forward(*primals), *tangents
