@@ -35,13 +35,13 @@ def get_config() -> Experiment:
                 learning_rate=2e-3,
                 schedule="cosine",
                 warmup_steps=200,
-                decay_steps=68_800,
+                decay_steps=51_600,
                 clip_norm=1000.0,
                 ema_decay=0.999,
             ),
         ),
         training=Training(
-            num_steps=68_800,  # 40 epochs
+            num_steps=51_600,  # 30 epochs
             log_every=100,
             eval_every=3440,
             checkpoint_every=860,

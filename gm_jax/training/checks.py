@@ -11,6 +11,7 @@ from gm_jax.experiment import Experiment
 from gm_jax.model import Translates
 from gm_jax.rng import Rngs
 from gm_jax.training.patience import better_when_large, monitor_name
+from gm_jax.training.step import abstract_state
 
 
 def check_experiment(
@@ -92,8 +93,8 @@ def check_monitor(experiment: Experiment, split: Split, further: Sequence[str] =
     """
     model, name = experiment.model, monitor_name(experiment)
     figures = jax.eval_shape(
-        lambda key, batch: model.evaluate(model.init(Rngs(key), split.spec), batch, Rngs(key)),
-        jax.random.key(0),
+        lambda state, batch: model.evaluate(state, batch, Rngs(state.key)),
+        abstract_state(model, split.spec),
         split.example_batch(1),
     )
     if name not in {*figures, *further}:

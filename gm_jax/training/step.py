@@ -76,13 +76,26 @@ def dispatches(
 
 def init_state(model: Family, key: jax.Array, spec: Any, mesh: DataMesh) -> TrainState:
     """A fresh state, placed on the mesh."""
+    placed = mesh.for_state(abstract_state(model, spec))
+    init = _init_of(model, spec)
+    return jax.jit(init, out_shardings=placed, compiler_options=_for_one_run())(key)
+
+
+@functools.cache
+def abstract_state(model: Family, spec: Any) -> TrainState:
+    """Shapes and dtypes of the state, without computing it."""
+    return jax.eval_shape(_init_of(model, spec), jax.random.key(0))
+
+
+@functools.cache
+def _init_of(model: Family, spec: Any) -> Callable[[jax.Array], TrainState]:
+    """Makes a state of the root key. One function, so that it is traced once for all its uses."""
 
     def init(key: jax.Array) -> TrainState:
         # The root key stays whole in the state; init draws from its own phase.
         return model.init(Rngs(key).at("init"), spec).replace(key=key)
 
-    placed = mesh.for_state(abstract_state(model, spec))
-    return jax.jit(init, out_shardings=placed, compiler_options=_for_one_run())(key)
+    return init
 
 
 def _for_one_run() -> dict[str, int] | None:
@@ -94,11 +107,3 @@ def _for_one_run() -> dict[str, int] | None:
     if jax.default_backend() != "cpu" or jax.config.read("jax_disable_most_optimizations"):
         return None
     return {"xla_backend_optimization_level": 1}
-
-
-@functools.cache
-def abstract_state(model: Family, spec: Any) -> TrainState:
-    """Shapes and dtypes of the state, without computing it."""
-    return jax.eval_shape(
-        lambda key: model.init(Rngs(key), spec).replace(key=key), jax.random.key(0)
-    )
