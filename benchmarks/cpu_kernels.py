@@ -32,6 +32,15 @@ SMALL = [
     (64, 2, 256, 128, 4, 2),
     (16, 5, 32, 32, 7, 1),
 ]
+# Batch, size, channels, features, kernel, how far the input is spread.
+SPREAD = [
+    (64, 7, 128, 64, 4, 2),
+    (64, 14, 64, 1, 4, 2),
+    (200, 14, 32, 32, 4, 2),
+    (64, 16, 128, 64, 4, 2),
+    (64, 32, 64, 32, 4, 2),
+    (64, 14, 64, 32, 3, 2),
+]
 IMAGES = [(200, 28, 28, 1), (64, 32, 32, 3), (64, 12, 12, 1)]
 # [B, H, W, C], halved.
 POOLED = [(128, 28, 28, 64), (128, 14, 14, 64), (128, 12, 12, 32), (8, 64, 64, 16)]
@@ -64,17 +73,24 @@ def gradients() -> Iterator[Case]:
 
 def small() -> Iterator[Case]:
     """Convolutions of maps that are smaller than the kernel: XLA's, and ours."""
+    return _convolutions(SMALL)
+
+
+def spread() -> Iterator[Case]:
+    """Convolutions of spread maps, which are transposed convolutions: XLA's, and ours."""
+    return _convolutions(SPREAD)
+
+
+def _convolutions(cases: list[tuple[int, ...]]) -> Iterator[Case]:
     from gm_jax.functional.convolution_gradients import Window, convolve, xla_convolution
 
-    for batch, size, channels, features, kernel, spread in SMALL:
+    for batch, size, channels, features, kernel, by in cases:
         padding = (kernel // 2,) * 2
-        window = Window(
-            (size,) * 2, (kernel,) * 2, (1, 1), (padding, padding), (spread,) * 2, (1, 1)
-        )
+        window = Window((size,) * 2, (kernel,) * 2, (1, 1), (padding, padding), (by,) * 2, (1, 1))
         x, w = normal((batch, size, size, channels), (kernel, kernel, channels, features))
         name = f"{kernel}x{kernel} {channels}→{features} on {size}x{size}, batch {batch}"
         yield (
-            name + (f", spread by {spread}" if spread > 1 else ""),
+            name + (f", spread by {by}" if by > 1 else ""),
             compiled(lambda x, w, window=window: xla_convolution(x, w, window), x, w),
             compiled(lambda x, w, window=window: convolve(x, w, window), x, w),
         )
@@ -177,6 +193,7 @@ def milliseconds(call: Callable[[], object], seconds: float) -> float:
 TABLES = {
     "gradients": (gradients, "at once", "in blocks"),
     "small": (small, "XLA's", "ours"),
+    "spread": (spread, "XLA's", "ours"),
     "sums": (sums, "over axes", "over rows"),
     "maxima": (maxima, "by windows", "by comparisons"),
     "activations": (activations, "as they are", "by rows"),

@@ -25,6 +25,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from gm_jax.functional.overlap_add import num_columns, overlapped_products
 from gm_jax.functional.patch_products import Grid, patch_product
 
 
@@ -75,11 +76,26 @@ def _is_small(x: jax.Array, window: Window) -> bool:
     return math.prod(window.kernel_size) > math.prod(x.shape[1:-1])
 
 
-def _convolve_cpu(x: jax.Array, w: jax.Array, window: Window) -> jax.Array:
-    """XLA's convolution, of x with zeros at its far ends where it is smaller than the kernel.
+def _is_spread(window: Window) -> bool:
+    """Whether the input is dilated, and the products at all taps are few enough to be kept.
 
-    There XLA would exchange the two, and then run what is left as a naive nest of loops.
+    With 25 taps at stride 2 writing and reading them takes longer than XLA's own.
     """
+    return (
+        max(window.input_dilation) > 1
+        and max(window.strides) == max(window.kernel_dilation) == 1
+        and num_columns(window.kernel_size, window.input_dilation) <= 4
+    )
+
+
+def _convolve_cpu(x: jax.Array, w: jax.Array, window: Window) -> jax.Array:
+    """XLA's convolution, but of a dilated x by products that overlap.
+
+    An x smaller than the kernel gets zeros at its far ends: XLA would exchange the two, and then
+    run what is left as a naive nest of loops.
+    """
+    if _is_spread(window):
+        return overlapped_products(x, w, window.input_dilation, window.padding, window.precision)
     if not _is_small(x, window):
         return xla_convolution(x, w, window)
     more = [max(0, k - n) for k, n in zip(window.kernel_size, x.shape[1:-1], strict=True)]
@@ -174,7 +190,7 @@ def _by_platform(cpu: Bilinear, default: Bilinear) -> Bilinear:
     return chosen
 
 
-_convolve_small = _by_platform(_convolve_cpu, xla_convolution)
+_convolve_apart = _by_platform(_convolve_cpu, xla_convolution)
 _input_gradient = _by_platform(_input_gradient_cpu, _input_gradient_xla)
 _kernel_gradient = _by_platform(_kernel_gradient_cpu, _kernel_gradient_xla)
 
@@ -182,7 +198,8 @@ _kernel_gradient = _by_platform(_kernel_gradient_cpu, _kernel_gradient_xla)
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def convolve(x: jax.Array, w: jax.Array, window: Window) -> jax.Array:
     """x [B, *in, C] convolved with w [*kernel, C, O]: [B, *out, O]."""
-    return (_convolve_small if _is_small(x, window) else xla_convolution)(x, w, window)
+    apart = _is_spread(window) or _is_small(x, window)
+    return (_convolve_apart if apart else xla_convolution)(x, w, window)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
