@@ -12,7 +12,8 @@ gradients of every order (a gradient penalty takes the second) stay inside the t
 On a GPU or TPU all three are XLA's own. On a CPU XLA's forward convolution is fast, but what
 its autodiff emits for the other two is not: the kernel gradient often, and both of them inside
 a loop, fall to a naive nest of loops. There the input gradient is written as one more forward
-convolution, with the kernel flipped, and the kernel gradient as patches and a matrix product.
+convolution, with the kernel flipped, and the kernel gradient as patches and a matrix product. A
+convolution of a dilated input becomes a matrix product and an overlapping sum.
 """
 
 import dataclasses
