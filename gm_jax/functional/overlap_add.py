@@ -19,8 +19,6 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-_Taps = list[tuple[int, int]]  # tap t, and the place in x beside q that it is multiplied with
-
 
 def overlapped_products(
     x: jax.Array,
@@ -90,7 +88,8 @@ def num_columns(kernel_size: Sequence[int], strides: Sequence[int]) -> float:
     return math.prod(kernel_size) / math.prod(strides)
 
 
-def _taps(kernel: int, stride: int, low: int, phase: int) -> _Taps:
+def _taps(kernel: int, stride: int, low: int, phase: int) -> list[tuple[int, int]]:
+    """The taps t of a phase, each with how far from q the place lies that it is multiplied with."""
     found = [(t, *divmod(phase + t - low, stride)) for t in range(kernel)]
     return [(t, place) for t, place, rest in found if rest == 0]
 

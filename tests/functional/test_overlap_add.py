@@ -44,7 +44,7 @@ def test_it_is_the_sum_of_all_products(size, kernel, strides, padding):
 
 
 def test_16_bit_floats_are_summed_in_float32():
-    """256 + 1 is 256 in bfloat16: four times 1 would be lost."""
+    """256 + 1 is 256 in bfloat16: both ones beside it would be lost."""
     x = jnp.ones((1, 3, 1), jnp.bfloat16)
     w = jnp.asarray([1, 1, 1, 256], jnp.bfloat16)[::-1].reshape(4, 1, 1)
     y = overlapped_products(x, w, (1,), ((3, 3),))
