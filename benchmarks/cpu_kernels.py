@@ -41,6 +41,15 @@ SPREAD = [
     (64, 32, 64, 32, 4, 2),
     (64, 14, 64, 32, 3, 2),
 ]
+# Batch, size, channels, features: 3x3 weights on a map that is doubled first.
+DOUBLED = [
+    (64, 14, 32, 32),
+    (64, 7, 64, 64),
+    (200, 7, 32, 16),
+    (128, 4, 64, 64),
+    (50, 16, 64, 32),
+    (64, 3, 64, 64),
+]
 IMAGES = [(200, 28, 28, 1), (64, 32, 32, 3), (64, 12, 12, 1)]
 # [B, H, W, C], halved.
 POOLED = [(128, 28, 28, 64), (128, 14, 14, 64), (128, 12, 12, 32), (8, 64, 64, 16)]
@@ -94,6 +103,35 @@ def _convolutions(cases: list[tuple[int, ...]]) -> Iterator[Case]:
             compiled(lambda x, w, window=window: xla_convolution(x, w, window), x, w),
             compiled(lambda x, w, window=window: convolve(x, w, window), x, w),
         )
+
+
+def doubled() -> Iterator[Case]:
+    """3x3 convolutions of doubled maps, with both gradients: of the larger map, and of its own."""
+    import jax
+
+    from gm_jax.functional.convolution import conv_general_dilated
+    from gm_jax.functional.upsampled_convolution import conv_of_upsampled, upsampled
+
+    layout = {"dimension_numbers": ("NHWC", "HWIO", "NHWC")}
+    for batch, size, channels, features in DOUBLED:
+        x, w, dy = normal(
+            (batch, size, size, channels),
+            (3, 3, channels, features),
+            (batch, 2 * size, 2 * size, features),
+        )
+
+        def first(x, w):
+            return conv_general_dilated(upsampled(x, 2), w, (1, 1), "SAME", **layout)
+
+        def added(x, w):
+            return conv_of_upsampled(x, w, (1, 1), "SAME", scale=2, **layout)
+
+        def both(x, w, dy, side):
+            y, back = jax.vjp(side, x, w)
+            return y, back(dy)
+
+        sides = (compiled(functools.partial(both, side=side), x, w, dy) for side in (first, added))
+        yield (f"{channels}→{features} on {size}x{size}, batch {batch}", *sides)
 
 
 def sums() -> Iterator[Case]:
@@ -194,6 +232,7 @@ TABLES = {
     "gradients": (gradients, "at once", "in blocks"),
     "small": (small, "XLA's", "ours"),
     "spread": (spread, "XLA's", "ours"),
+    "doubled": (doubled, "enlarged first", "weights added"),
     "sums": (sums, "over axes", "over rows"),
     "maxima": (maxima, "by windows", "by comparisons"),
     "activations": (activations, "as they are", "by rows"),

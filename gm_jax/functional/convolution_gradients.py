@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gm_jax.functional.overlap_add import num_columns, overlapped_products
+from gm_jax.functional.overlap_add import MOST_COLUMNS, num_columns, overlapped_products
 from gm_jax.functional.patch_products import Grid, patch_product
 
 
@@ -78,14 +78,11 @@ def _is_small(x: jax.Array, window: Window) -> bool:
 
 
 def _is_spread(window: Window) -> bool:
-    """Whether the input is dilated, and the products at all taps are few enough to be kept.
-
-    With 25 taps at stride 2 writing and reading them takes longer than XLA's own.
-    """
+    """Whether the input is dilated, and the products at all taps are few enough to be kept."""
     return (
         max(window.input_dilation) > 1
         and max(window.strides) == max(window.kernel_dilation) == 1
-        and num_columns(window.kernel_size, window.input_dilation) <= 4
+        and num_columns(window.kernel_size, window.input_dilation) <= MOST_COLUMNS
     )
 
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from gm_jax.config_types import Config
 from gm_jax.errors import ConfigError, check_not_negative, check_positive
 from gm_jax.functional.pooling import max_pool
-from gm_jax.nets.conv import Conv, ConvTranspose
+from gm_jax.nets.conv import Conv, ConvTranspose, upsampling
 from gm_jax.nets.initializers import Initializer, initial
 from gm_jax.nets.mlp import MLP, Activation, activation_of
 from gm_jax.rng import Rngs
@@ -293,8 +293,8 @@ class ConvDecoder(nn.Module):
     def _grow(self, x: jax.Array, width: int, stride: int) -> jax.Array:
         size, initializer = self.coder.kernel_size, self.coder.initializer
         if self.coder.pooling:
-            x = x.repeat(stride, axis=1).repeat(stride, axis=2)
             start = initial(initializer, size * size * x.shape[-1])
+            start |= {"conv_general_dilated": upsampling(stride)}
             grown: Any = Conv(width, (size, size), dtype=self.dtype, **start)
         else:
             start = initial(initializer, size * size * width)  # as PyTorch counts

@@ -4,7 +4,8 @@
 and initial values; only the gradients are computed differently, see `functional.convolution`.
 """
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -13,12 +14,23 @@ from flax import linen as nn
 from flax.linen.linear import canonicalize_padding
 
 from gm_jax.functional import convolution
+from gm_jax.functional.upsampled_convolution import conv_of_upsampled
 
 
 class Conv(nn.Conv):
     """`flax.linen.Conv`: [*batch, *space, C] -> [*batch, *space', features]."""
 
     conv_general_dilated: Callable[..., Any] | None = convolution.conv_general_dilated
+
+
+def upsampling(scale: int, size: Sequence[int] | None = None) -> Callable[..., Any]:
+    """What a `Conv` takes as conv_general_dilated to convolve the enlarged map of its input.
+
+    Args:
+      scale: how many times each place is repeated along each spatial axis.
+      size: what the enlarged map is cropped to, at its far ends.
+    """
+    return functools.partial(conv_of_upsampled, scale=scale, size=size)
 
 
 class ConvTranspose(nn.ConvTranspose):

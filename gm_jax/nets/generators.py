@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from gm_jax.config_types import Config
 from gm_jax.errors import ConfigError, check_not_negative, check_positive
-from gm_jax.nets.conv import Conv, ConvTranspose
+from gm_jax.nets.conv import Conv, ConvTranspose, upsampling
 from gm_jax.nets.initializers import Initializer, initial
 from gm_jax.nets.mlp import Activation, activation_of
 from gm_jax.nets.norm import Norm, NormName
@@ -194,22 +194,24 @@ class ConvGeneratorNet(nn.Module):
 
     def _enlarge(self, x: jax.Array, features: int, stride: int, last: bool = False) -> jax.Array:
         config = self.config
-        if config.upsampling == "nearest":
-            x = x.repeat(stride, axis=1).repeat(stride, axis=2)
         transposed = config.upsampling == "transposed" and stride > 1
-        layer = ConvTranspose if transposed else Conv
+        layer: Any = ConvTranspose if transposed else Conv
         kernel = config.kernel_size if transposed else config.plain_kernel
         if last and config.output_kernel:
             kernel = config.output_kernel
         counted = features if transposed else x.shape[-1]  # as PyTorch counts
-        return layer(
+        kwargs = start(config, kernel * kernel * counted)
+        if config.upsampling == "nearest":
+            kwargs["conv_general_dilated"] = upsampling(stride)
+        y: jax.Array = layer(
             features,
             (kernel, kernel),
             (stride, stride) if transposed else (1, 1),
             use_bias=config.biases and (last or config.norm != "batch"),
             dtype=self.dtype,
-            **start(config, kernel * kernel * counted),
+            **kwargs,
         )(x)
+        return y
 
 
 def with_condition(x: jax.Array, condition: jax.Array | None) -> jax.Array:

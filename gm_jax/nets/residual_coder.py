@@ -14,7 +14,7 @@ import jax
 
 from gm_jax.errors import check_positive
 from gm_jax.nets.coders import Coder, Shape
-from gm_jax.nets.conv import Conv, ConvTranspose
+from gm_jax.nets.conv import Conv, ConvTranspose, upsampling
 from gm_jax.nets.mlp import MLP, Activation, activation_of
 from gm_jax.nets.norm import group_norm
 
@@ -94,8 +94,8 @@ class ResidualDecoder(nn.Module):
         x = x.reshape(-1, rows, columns, coder.features[-1])
         for i, width in reversed(list(enumerate(coder.features))):
             if i + 1 < len(coder.features):
-                x = x.repeat(2, axis=1).repeat(2, axis=2)[:, : shapes[i][0], : shapes[i][1]]
-                x = Conv(width, (3, 3), dtype=self.dtype)(x)
+                doubled = upsampling(2, shapes[i])
+                x = Conv(width, (3, 3), dtype=self.dtype, conv_general_dilated=doubled)(x)
             for _ in range(coder.num_blocks):
                 x = ResidualBlock(coder, self.dtype)(x)
         # As wide as three of its strides: each place of the image sees 3x3 of the map's.

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from gm_jax.errors import ConfigError, check_fraction, check_positive
 from gm_jax.nets.attention import SelfAttention
-from gm_jax.nets.conv import Conv
+from gm_jax.nets.conv import Conv, upsampling
 from gm_jax.nets.denoisers import Denoiser, Shape, StepEmbedding
 from gm_jax.nets.initializers import Initializer, initial, last
 from gm_jax.nets.norm import group_norm
@@ -89,8 +89,9 @@ class UNetNet(nn.Module):
             config.initializer or "lecun_normal",
         )(t, label)  # [B, E]
 
-        def conv(h: jax.Array, width: int, strides: int = 1) -> jax.Array:
-            return _conv(width, strides, dtype, initial(initializer, 9 * h.shape[-1]), h)
+        def conv(h: jax.Array, width: int, strides: int = 1, **kwargs: Any) -> jax.Array:
+            start = initial(initializer, 9 * h.shape[-1])
+            return _conv(width, strides, dtype, start | kwargs, h)
 
         def block(h: jax.Array, width: int, attend: bool) -> jax.Array:
             style = (config.dropout, dtype, initializer, config.zero_last)
@@ -114,9 +115,9 @@ class UNetNet(nn.Module):
                 h = jnp.concatenate([h, skips.pop()], axis=-1)
                 h = block(h, width, h.shape[1] in config.attention)
             if i:
-                height, breadth = skips[-1].shape[1:3]
                 # An odd map was halved upwards: what is doubled is cropped to it.
-                h = conv(_doubled(h)[:, :height, :breadth], width)
+                doubled = upsampling(2, skips[-1].shape[1:3])
+                h = conv(h, width, conv_general_dilated=doubled)
         h = nn.silu(group_norm(h.shape[-1], dtype)(h))
         end = last(initializer, 9 * h.shape[-1], config.zero_last)
         return _conv(self.num_outputs, 1, dtype, end, h).astype(jnp.float32)
@@ -153,13 +154,8 @@ class ResidualBlock(nn.Module):
 
 
 def _conv(
-    features: int, strides: int, dtype: Any, start: dict[str, Any], x: jax.Array
+    features: int, strides: int, dtype: Any, kwargs: dict[str, Any], x: jax.Array
 ) -> jax.Array:
     """A 3x3 convolution; in a compact module."""
-    y: jax.Array = Conv(features, (3, 3), strides=(strides, strides), dtype=dtype, **start)(x)
+    y: jax.Array = Conv(features, (3, 3), strides=(strides, strides), dtype=dtype, **kwargs)(x)
     return y
-
-
-def _doubled(x: jax.Array) -> jax.Array:
-    """Each place four times: [B, H, W, C] -> [B, 2 H, 2 W, C]."""
-    return x.repeat(2, axis=1).repeat(2, axis=2)
