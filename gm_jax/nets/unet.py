@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from gm_jax.errors import ConfigError, check_fraction, check_positive
+from gm_jax.functional.made_gradient import gradient_made
 from gm_jax.nets.attention import SelfAttention
 from gm_jax.nets.conv import Conv, upsampling
 from gm_jax.nets.denoisers import Denoiser, Shape, StepEmbedding
@@ -150,7 +151,7 @@ class ResidualBlock(nn.Module):
         h = _conv(self.features, 1, self.dtype, end, h)
         if channels != self.features:
             x = nn.Dense(self.features, dtype=self.dtype, **initial(name, channels))(x)
-        return x + h
+        return gradient_made(x + h)
 
 
 def _conv(
