@@ -107,8 +107,6 @@ def _convolutions(cases: list[tuple[int, ...]]) -> Iterator[Case]:
 
 def doubled() -> Iterator[Case]:
     """3x3 convolutions of doubled maps, with both gradients: of the larger map, and of its own."""
-    import jax
-
     from gm_jax.functional.convolution import conv_general_dilated
     from gm_jax.functional.upsampled_convolution import conv_of_upsampled, upsampled
 
@@ -126,11 +124,7 @@ def doubled() -> Iterator[Case]:
         def added(x, w):
             return conv_of_upsampled(x, w, (1, 1), "SAME", scale=2, **layout)
 
-        def both(x, w, dy, side):
-            y, back = jax.vjp(side, x, w)
-            return y, back(dy)
-
-        sides = (compiled(functools.partial(both, side=side), x, w, dy) for side in (first, added))
+        sides = (compiled(with_gradients(side), dy, x, w) for side in (first, added))
         yield (f"{channels}→{features} on {size}x{size}, batch {batch}", *sides)
 
 
@@ -186,7 +180,6 @@ def maxima() -> Iterator[Case]:
 def activations() -> Iterator[Case]:
     """A bias and an activation, with gradients: of maps as they are, and by rows."""
     import flax.linen as nn
-    import jax
 
     from gm_jax.functional.by_rows import by_rows
 
@@ -194,12 +187,11 @@ def activations() -> Iterator[Case]:
         for shape in MAPS:
             x, dy, bias = normal(shape, shape, shape[-1:])
 
-            def both(x, bias, dy, side):
-                y, back = jax.vjp(lambda x, bias: side(x + bias), x, bias)
-                return y, back(dy)
+            def biased(x, bias, side):
+                return side(x + bias)
 
             sides = (
-                compiled(functools.partial(both, side=side), x, bias, dy)
+                compiled(with_gradients(functools.partial(biased, side=side)), dy, x, bias)
                 for side in (function, by_rows(function))
             )
             yield (f"{name}, {shape}", *sides)
@@ -210,6 +202,17 @@ def normal(*shapes: tuple[int, ...]) -> list:
 
     keys = jax.random.split(jax.random.key(0), len(shapes))
     return [jax.random.normal(key, shape) for key, shape in zip(keys, shapes, strict=True)]
+
+
+def with_gradients(function: Callable) -> Callable:
+    """Of dy and the function's arguments: its value, and the gradients of <value, dy>."""
+    import jax
+
+    def both(dy, *args):
+        y, back = jax.vjp(function, *args)
+        return y, back(dy)
+
+    return both
 
 
 def compiled(function: Callable, *args: object) -> Callable[[], object]:

@@ -61,19 +61,17 @@ def conv_of_upsampled(
         return conv_general_dilated(u, w, window_strides, padding, **options)
 
     def summed(x: jax.Array, w: jax.Array) -> jax.Array:
-        low = [(k - 1) // 2 for k in rhs.shape[:-2]]  # as "SAME" has it of the enlarged map
-        pads = [
-            (lo + scale - 1, k - 1 - lo + scale - 1)
-            for lo, k in zip(low, rhs.shape[:-2], strict=True)
-        ]
-        spread = {**options, "lhs_dilation": (scale,) * len(pads)}
-        return conv_general_dilated(x, _overlapping(w, scale), window_strides, pads, **spread)
+        pads = padding
+        if isinstance(pads, str):
+            pads = lax.padtype_to_pads(size, rhs.shape[:-2], window_strides, pads)
+        wider = [(low + scale - 1, high + scale - 1) for low, high in pads]
+        spread = {**options, "lhs_dilation": (scale,) * len(wider)}
+        return conv_general_dilated(x, _overlapping(w, scale), window_strides, wider, **spread)
 
     kernel = [k + scale - 1 for k in rhs.shape[:-2]]
     saves = (
         scale > 1
         and size == full
-        and padding == "SAME"
         and max(window_strides) == 1
         and not any(max(options.get(f"{of}_dilation") or (1,)) > 1 for of in ("lhs", "rhs"))
         and num_columns(kernel, (scale,) * len(kernel)) <= MOST_COLUMNS
