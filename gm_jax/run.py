@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gm_jax import __version__
 from gm_jax.data.arrays.keeping import with_arrays
 from gm_jax.data.sequences.checks import check_forecast, known_names
 from gm_jax.data.spec import DataSpec
@@ -24,7 +25,7 @@ from gm_jax.data.split import Split
 from gm_jax.data.transforms import apply_random
 from gm_jax.drawing import chunk_size, draw, sample_rngs
 from gm_jax.errors import UserError
-from gm_jax.evaluation.features import ClassifierFeatures, Features
+from gm_jax.evaluation.features import ClassifierFeatures, Features, parameters_digest
 from gm_jax.evaluation.figure import Figure
 from gm_jax.evaluation.forecasts import MODEL, LeadTimes, evaluate_lead_times
 from gm_jax.evaluation.named_features import FeaturesName, named_features
@@ -32,6 +33,7 @@ from gm_jax.evaluation.other_times import evaluate_other_times
 from gm_jax.evaluation.quality import SampleQuality, check_num, sample_quality
 from gm_jax.evaluation.samples import check_reader, evaluate_samples
 from gm_jax.evaluation.translations import translated_events
+from gm_jax.evaluation.unfinished import Unfinished
 from gm_jax.experiment import Experiment
 from gm_jax.experiment_code import Code, read_code
 from gm_jax.experiment_file import resolve
@@ -448,8 +450,26 @@ class Run:
         if not show_progress:
             return figures | evaluator.log_prob(self.state, data, num_samples)
         title = f"−log p ({num_samples:,} samples)"
-        with progress(data.num_examples, 0, title, unit="example") as bar:
-            return figures | evaluator.log_prob(self.state, data, num_samples, bar.advance)
+        unfinished = None if several() else self._unfinished(split, data, num_samples)
+        known = min(data.num_examples, evaluator.batch_size * len(unfinished or ()))
+        with progress(data.num_examples, known, title, unit="example") as bar:
+            figures |= evaluator.log_prob(self.state, data, num_samples, bar.advance, unfinished)
+        if unfinished is not None:
+            unfinished.remove()
+        return figures
+
+    def _unfinished(self, split: str, data: Split, num_samples: int) -> Unfinished:
+        """What an evaluation of these weights that was stopped has left of log p(x)."""
+        weights = (jax.random.key_data(self.state.key), self.state.params, self.state.ema_params)
+        conditions = {
+            "split": split,
+            "num_examples": data.num_examples,
+            "num_samples": num_samples,
+            "batch_size": self.experiment.evaluation.batch_size,
+            "weights": parameters_digest((*weights, self.state.model_state)),
+            "versions": [__version__, jax.__version__],
+        }
+        return Unfinished(self.folder, conditions)
 
     def evaluate_lead_times(self, split: str = "test") -> LeadTimes:
         """Figures of forecasts over a split by lead time, beside those that learned nothing.

@@ -1,7 +1,7 @@
 """Figures over a split: masked means of what a model says of each example."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -11,11 +11,12 @@ from gm_jax.data.split import Split
 from gm_jax.data.transforms import Transform, apply_random
 from gm_jax.errors import UserError
 from gm_jax.evaluation.figure import Figure
+from gm_jax.evaluation.unfinished import Unfinished
 from gm_jax.functional.dtypes import full_precision
 from gm_jax.model import Family, HasLogProb, TrainState, can, kind_of
 from gm_jax.rng import Rngs
 
-Rows = list[tuple[np.ndarray, dict[str, jax.Array]]]
+Rows = list[tuple[np.ndarray, Mapping[str, Any]]]
 Watch = Callable[[int, dict[str, float]], None]
 
 
@@ -79,7 +80,12 @@ class Evaluator:
         return self._reduce(state, split, self._evaluate)
 
     def log_prob(
-        self, state: TrainState, split: Split, num_samples: int, watch: Watch | None = None
+        self,
+        state: TrainState,
+        split: Split,
+        num_samples: int,
+        watch: Watch | None = None,
+        unfinished: Unfinished | None = None,
     ) -> dict[str, Figure]:
         """neg_log_prob in nats; in bits/dim too, of images and unless it is a surrogate.
 
@@ -88,6 +94,7 @@ class Evaluator:
           split: on which examples.
           num_samples: effort of the estimate.
           watch: is told, after each batch, how many examples are done and their mean figures.
+          unfinished: batches that are known from before, to which the others are added.
 
         Raises:
           UserError: where the model has no log_prob.
@@ -99,7 +106,7 @@ class Evaluator:
         def negative(state: TrainState, batch: Any, key: jax.Array) -> dict[str, jax.Array]:
             return {"neg_log_prob": -self._log_prob(state, batch, key, num_samples)}
 
-        figures = self._reduce(state, split, negative, watch)
+        figures = self._reduce(state, split, negative, watch, unfinished)
         nats = figures["neg_log_prob"]
         if nats.kind in ("exact", "bound") and not state.spec.continuous:
             scale = 1.0 / (state.spec.num_dims * math.log(2.0))
@@ -114,12 +121,19 @@ class Evaluator:
         split: Split,
         per_example: Callable[..., dict[str, jax.Array]],
         watch: Watch | None = None,
+        unfinished: Unfinished | None = None,
     ) -> dict[str, Figure]:
+        num_known = 0 if unfinished is None else len(unfinished)
         key = Rngs(state.key).at("eval", split.name).key
         rows: Rows = []
         for i, batch in enumerate(split.eval_batches(self.batch_size)):
+            if unfinished is not None and i < num_known:
+                rows.append((batch["mask"], unfinished[i]))
+                continue
             placed = self.place(batch)
             rows.append((batch["mask"], per_example(state, placed, jax.random.fold_in(key, i))))
+            if unfinished is not None:
+                unfinished.append(rows[-1][1])
             if watch is not None:  # waits for the batch, so only what takes long is watched
                 done = {name: _masked(rows, name) for name in rows[0][1]}
                 num = len(next(iter(done.values())))
