@@ -51,7 +51,7 @@ class Unfinished:
         self._saved = time.monotonic()
         arrays = {f"{i}/{name}": v for i, of in enumerate(self._batches) for name, v in of.items()}
         file = io.BytesIO()
-        np.savez(file, **arrays)
+        np.savez(file, **arrays)  # type: ignore[arg-type]
         with contextlib.suppress(OSError):
             write_bytes(self.path, file.getvalue())
 
