@@ -40,6 +40,9 @@ SPREAD = [
     (64, 16, 128, 64, 4, 2),
     (64, 32, 64, 32, 4, 2),
     (64, 14, 64, 32, 3, 2),
+    (200, 14, 16, 1, 6, 2),
+    (64, 16, 64, 3, 5, 2),
+    (64, 7, 32, 1, 9, 3),
 ]
 # Batch, size, channels, features: 3x3 weights on a map that is doubled first.
 DOUBLED = [

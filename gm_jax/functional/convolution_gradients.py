@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gm_jax.functional.overlap_add import MOST_COLUMNS, num_columns, overlapped_products
+from gm_jax.functional.overlap_add import is_worth_it, overlapped_products
 from gm_jax.functional.patch_products import Grid, patch_product
 
 
@@ -77,12 +77,12 @@ def _is_small(x: jax.Array, window: Window) -> bool:
     return math.prod(window.kernel_size) > math.prod(x.shape[1:-1])
 
 
-def _is_spread(window: Window) -> bool:
+def _is_spread(window: Window, features: int) -> bool:
     """Whether the input is dilated, and the products at all taps are few enough to be kept."""
     return (
         max(window.input_dilation) > 1
         and max(window.strides) == max(window.kernel_dilation) == 1
-        and num_columns(window.kernel_size, window.input_dilation) <= MOST_COLUMNS
+        and is_worth_it(window.kernel_size, window.input_dilation, features)
     )
 
 
@@ -92,7 +92,7 @@ def _convolve_cpu(x: jax.Array, w: jax.Array, window: Window) -> jax.Array:
     An x smaller than the kernel gets zeros at its far ends: XLA would exchange the two, and then
     run what is left as a naive nest of loops.
     """
-    if _is_spread(window):
+    if _is_spread(window, w.shape[-1]):
         return overlapped_products(x, w, window.input_dilation, window.padding, window.precision)
     if not _is_small(x, window):
         return xla_convolution(x, w, window)
@@ -196,7 +196,7 @@ _kernel_gradient = _by_platform(_kernel_gradient_cpu, _kernel_gradient_xla)
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def convolve(x: jax.Array, w: jax.Array, window: Window) -> jax.Array:
     """x [B, *in, C] convolved with w [*kernel, C, O]: [B, *out, O]."""
-    apart = _is_spread(window) or _is_small(x, window)
+    apart = _is_spread(window, w.shape[-1]) or _is_small(x, window)
     return (_convolve_apart if apart else xla_convolution)(x, w, window)
 
 

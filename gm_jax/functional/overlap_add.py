@@ -20,8 +20,11 @@ import jax.numpy as jnp
 from jax import lax
 
 # With more columns than this for each value of the result, writing and reading them takes longer
-# than XLA's own convolution (25 taps at stride 2 make 6.25).
+# than XLA's own convolution (25 taps at stride 2 make 6.25). That is slow where it makes an image,
+# of a channel or three, for which four times as many columns still pay.
 MOST_COLUMNS = 4
+_MOST_OF_IMAGES = 16
+_IMAGE_CHANNELS = 3
 
 
 def overlapped_products(
@@ -85,6 +88,12 @@ def overlapped_products(
 
     y = interleaved(0, ())
     return y[(slice(None), *(slice(o) for o in out))].astype(x.dtype)
+
+
+def is_worth_it(kernel_size: Sequence[int], strides: Sequence[int], features: int) -> bool:
+    """Whether the columns of a result of so many features are few enough to be kept."""
+    most = _MOST_OF_IMAGES if features <= _IMAGE_CHANNELS else MOST_COLUMNS
+    return num_columns(kernel_size, strides) <= most
 
 
 def num_columns(kernel_size: Sequence[int], strides: Sequence[int]) -> float:

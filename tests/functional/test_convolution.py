@@ -132,6 +132,8 @@ def test_input_dilation_with_and_without_strides():
         (3, 1, "SAME"),
         (3, 2, ((1, 2), (1, 2))),
         (5, 2, "SAME"),
+        (6, 2, ((3, 3), (3, 3))),
+        (9, 3, "SAME"),
         (7, 1, "SAME"),
         (7, 1, "VALID"),
         (2, 3, "SAME"),

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gm_jax.functional.overlap_add import num_columns, overlapped_products
+from gm_jax.functional.overlap_add import is_worth_it, num_columns, overlapped_products
 
 
 def by_loops(x, w, strides, padding):
@@ -55,3 +55,12 @@ def test_16_bit_floats_are_summed_in_float32():
 def test_columns_are_counted_for_each_place():
     assert num_columns((4, 4), (2, 2)) == 4
     assert num_columns((3, 1), (2, 1)) == 1.5
+
+
+@pytest.mark.parametrize(
+    ("kernel", "features", "expected"),
+    [((4, 4), 64, True), ((6, 6), 64, False), ((6, 6), 4, False), ((6, 6), 3, True)],
+)
+def test_images_may_have_more_columns(kernel, features, expected):
+    assert is_worth_it(kernel, (2, 2), features) is expected
+    assert not is_worth_it((9, 9), (2, 2), features)
