@@ -21,8 +21,8 @@ def get_config() -> Experiment:
     return Experiment(
         data=Data(source=Tfds("mnist"), train="train[:55000]", valid="train[55000:]"),
         model=CGAN(
-            generator=DenseGenerator(hidden=(256, 512), norm="batch"),
-            discriminator=DenseDiscriminator(hidden=(512, 256), dropout=0.3),
+            generator=DenseGenerator(hidden=(512, 1024), norm="batch"),
+            discriminator=DenseDiscriminator(hidden=(1024, 512), dropout=0.3),
             latent_dim=100,
             generator_optimizer=dataclasses.replace(adam, ema_decay=0.999),
             discriminator_optimizer=adam,
