@@ -53,8 +53,9 @@ from gm_jax.optimizer import Optimizer
 from gm_jax.rng import Rngs
 from gm_jax.sampling import LatentSampling
 
-# Latents per image that log_prob decodes at once: bounds memory, changes no number's meaning.
-_SAMPLES_AT_ONCE = 25
+# Latents, of all images together, that log_prob decodes at once: bounds memory, whatever the batch.
+# Changes no number's meaning.
+_DECODED_AT_ONCE = 400
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,8 +201,9 @@ class VAE(Family):
             log_px_z = self._observation.log_prob(observe_key, outputs, image, spec.num_levels)
             return log_px_z + _log_prior_ratio(z, mean, log_scale)
 
+        at_once = max(1, _DECODED_AT_ONCE // len(image))
         log_weights = jax.lax.map(
-            log_weight, jnp.arange(num_samples), batch_size=min(_SAMPLES_AT_ONCE, num_samples)
+            log_weight, jnp.arange(num_samples), batch_size=min(at_once, num_samples)
         )  # [K, B]
         return importance_log_prob(log_weights)
 

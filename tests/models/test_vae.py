@@ -16,6 +16,7 @@ from gm_jax.errors import ConfigError, UserError
 from gm_jax.functional.dequantization import uniform_dequantize
 from gm_jax.functional.likelihoods import gaussian_log_prob
 from gm_jax.model import kind_of
+from gm_jax.models import vae
 from gm_jax.models.vae import VAE
 from gm_jax.nets.coders import ConvCoder, DenseCoder
 from gm_jax.optimizer import Optimizer
@@ -92,6 +93,16 @@ def test_iwae_grows_with_k_and_meets_the_exact_log_likelihood(linear):
     mean_gaps = [np.mean([gap(k, seed) for seed in range(60)]) for k in (1, 5, 50)]
     assert mean_gaps[0] > 2 * mean_gaps[1] > 4 * mean_gaps[2] > 0
     np.testing.assert_allclose(gap(5000, 0), 0.0, atol=0.03)
+
+
+@pytest.mark.parametrize("at_once", [1, 6, 12])
+def test_iwae_is_the_same_however_few_are_decoded_at_once(linear, monkeypatch, at_once):
+    """12 decodes are 4 of each of 3 images, and 10 samples leave a rest."""
+    model, state, images, _ = linear
+    batch, rngs = {"image": images}, rngs_from_seed(0)
+    expected = model.log_prob(state, batch, rngs, 10)
+    monkeypatch.setattr(vae, "_DECODED_AT_ONCE", at_once)
+    chex.assert_trees_all_close(model.log_prob(state, batch, rngs, 10), expected, rtol=1e-5)
 
 
 def gradients(linear, num_draws, beta=1.0, **fields):
