@@ -455,7 +455,7 @@ class Run:
         with progress(data.num_examples, known, title, unit="example") as bar:
             figures |= evaluator.log_prob(self.state, data, num_samples, bar.advance, unfinished)
         if unfinished is not None:
-            unfinished.remove()
+            unfinished.discard()
         return figures
 
     def _unfinished(self, split: str, data: Split, num_samples: int) -> Unfinished:

@@ -123,18 +123,17 @@ class Evaluator:
         watch: Watch | None = None,
         unfinished: Unfinished | None = None,
     ) -> dict[str, Figure]:
-        num_known = 0 if unfinished is None else len(unfinished)
+        batches: list[Mapping[str, Any]] = [] if unfinished is None else unfinished
+        num_known = len(batches)
         key = Rngs(state.key).at("eval", split.name).key
         rows: Rows = []
         for i, batch in enumerate(split.eval_batches(self.batch_size)):
-            if unfinished is not None and i < num_known:
-                rows.append((batch["mask"], unfinished[i]))
-                continue
-            placed = self.place(batch)
-            rows.append((batch["mask"], per_example(state, placed, jax.random.fold_in(key, i))))
-            if unfinished is not None:
-                unfinished.append(rows[-1][1])
-            if watch is not None:  # waits for the batch, so only what takes long is watched
+            if i >= num_known:
+                placed = self.place(batch)
+                batches.append(per_example(state, placed, jax.random.fold_in(key, i)))
+            rows.append((batch["mask"], batches[i]))
+            # It waits for the batch, so only what takes long is watched.
+            if watch is not None and i >= num_known:
                 done = {name: _masked(rows, name) for name in rows[0][1]}
                 num = len(next(iter(done.values())))
                 watch(num, {name: float(values.mean()) for name, values in done.items()})

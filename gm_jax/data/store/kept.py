@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -27,13 +28,19 @@ def kept(
     digest = hashlib.sha1(repr(key).encode()).hexdigest()
     folder = cache_dir() / room
     path = folder / f"{digest}.npz"
-    try:
-        with path.open("rb") as file, np.load(file) as arrays:
-            return dict(arrays)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        pass  # not there yet, or damaged
+    if (found := read_arrays(path)) is not None:
+        return found
     arrays = make()
     if is_writable(folder):
         with contextlib.suppress(OSError), replacing(path) as aside:
             np.savez(aside, **arrays)  # type: ignore[arg-type]
     return arrays
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
+    """The arrays of an .npz file; None where there is none yet, or it is damaged."""
+    try:
+        with path.open("rb") as file, np.load(file) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
