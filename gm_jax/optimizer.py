@@ -49,7 +49,7 @@ class Optimizer(Config):
     b2: float = 0.999
     """Decay of the second moment (adam, adamax, rmsprop)."""
     eps: float = 1e-8
-    """Added to the root of the second moment."""
+    """Added to the root of the second moment (rmsprop: below the root, as TensorFlow 1 has it)."""
     weight_decay: float = 0.0
     """Decoupled weight decay, times the learning rate."""
     clip_norm: float | None = None

@@ -60,7 +60,8 @@ def affine_inverse(y: Array, log_scale: Array, shift: Array) -> tuple[Array, Arr
 def standardization(x: Array) -> tuple[Array, Array]:
     """The affine map that gives each channel of a batch mean 0 and variance 1.
 
-    Activation normalization starts as this map (Kingma & Dhariwal 2018, arXiv:1807.03039, §3.1).
+    Activation normalization starts as this map (Kingma & Dhariwal 2018, arXiv:1807.03039, §3.1). A
+    channel that is the same in all of the batch keeps its scale: the batch says nothing of it.
 
     Args:
       x: [B, ..., C].
@@ -69,7 +70,8 @@ def standardization(x: Array) -> tuple[Array, Array]:
       log_scale [C] and shift [C] for `affine_forward`.
     """
     axes = tuple(range(x.ndim - 1))
-    mean, std = x.mean(axes), jnp.maximum(x.std(axes), _MIN_STD)  # [C]
+    mean, std = x.mean(axes), x.std(axes)  # [C]
+    std = jnp.where(std > _MIN_STD, std, 1.0)
     return -jnp.log(std), -mean / std
 
 

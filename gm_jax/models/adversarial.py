@@ -64,7 +64,7 @@ class Adversarial(Family):
     loss: AdversarialLoss = "non_saturating"
     """The game."""
     real_label: float = 1.0
-    """Target for real images; below 1 is one-sided label smoothing."""
+    """Target for real images; below 1 is one-sided label smoothing (above 1: least_squares)."""
     gradient_penalty: float = 10.0
     """Weight λ of the gradient penalty (wgan_gp)."""
     discriminator_steps: int = 1
@@ -94,11 +94,30 @@ class Adversarial(Family):
             )
         if self.real_label != 1 and self.loss in ("wgan_gp", "hinge"):
             raise ConfigError(f"{name}.real_label has no part in the loss {self.loss}: leave it 1")
+        if self.real_label > 1 and self.loss == "non_saturating":
+            raise ConfigError(
+                f"{name}.real_label must be at most 1 in the loss non_saturating, which has no "
+                f"least value beyond it, not {self.real_label}"
+            )
         if self.loss == "wgan_gp" and self.discriminator.norm == "batch":
             raise ConfigError(
                 f"{name}.discriminator.norm batch mixes the images whose gradients wgan_gp "
                 "penalizes one by one: set layer, spectral or none"
             )
+
+    def check_batch(self, size: int) -> None:
+        """Looks whether batch norm has several images to compare.
+
+        Raises:
+          ConfigError: a batch of one, whose dense features it would set to 0 whatever they are.
+        """
+        for player in PLAYERS:
+            if size == 1 and getattr(self, player).norm == "batch":
+                raise ConfigError(
+                    f"{type(self).__name__}.{player}.norm batch learns nothing from batches of 1: "
+                    f"set data.batch_size to 2 or more, or model.{player}.norm to layer",
+                    f"--data.batch-size, --model.{player}.norm",
+                )
 
     def quick(self) -> "Adversarial":
         return dataclasses.replace(
@@ -179,8 +198,9 @@ class Adversarial(Family):
             fake, stats = generate(params, model_state, "noise/generator")
             fake_logits, _ = discriminate(params, stats, fake, "dropout/generator")
             if _AVERAGE in stats:
-                rate = ema_rate(self.generator_optimizer, state.step // self.discriminator_steps)
-                moved = optax.incremental_update(stats["generator"], stats[_AVERAGE], rate)
+                moved = optax.incremental_update(
+                    stats["generator"], stats[_AVERAGE], self._statistics_rate(state)
+                )
                 stats = {**stats, _AVERAGE: moved}
             return generator_loss(self.loss, fake_logits).mean(), ({}, stats)
 
@@ -243,6 +263,15 @@ class Adversarial(Family):
     @property
     def _averages_statistics(self) -> bool:
         return self.average_statistics and self.generator_optimizer.ema_decay is not None
+
+    def _statistics_rate(self, state: TrainState) -> Array:
+        """How far the averaged statistics move: as the averaged parameters do in this step."""
+        optimizer = self.generator_optimizer
+        rate = ema_rate(optimizer, state.step // self.discriminator_steps)
+        if optimizer.accumulate_steps == 1:
+            return rate
+        completes = state.opt_state["generator"].mini_step == optimizer.accumulate_steps - 1
+        return jnp.where(completes, rate, 0.0)
 
     @property
     def _optimizers(self) -> dict[str, Optimizer]:

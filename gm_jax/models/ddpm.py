@@ -195,13 +195,16 @@ class DDPM(Family):
             output = self._apply(params, spec, xt, t, label, rngs("dropout"))
             error = ((output - target) ** 2).reshape(len(x0), -1).mean(1)  # [B]
             x0_hat = predicted_x0(self.prediction, schedule, output, xt, t)
+            # The decoder counts at t = 1 only. Elsewhere it sees x0: a guess from almost no signal
+            # is so large that its gradient is not a number, and 0 times that would not be one.
+            decoded = jnp.where(t.reshape(-1, *[1] * (x0.ndim - 1)) == 1, x0_hat, x0)
             if self.loss == "variational":
-                decoder = -self._decoder_log_prob(params, spec, batch["image"], x0_hat)  # [B]
+                decoder = -self._decoder_log_prob(params, spec, batch["image"], decoded)  # [B]
                 kl = sum_per_example(step_kl(schedule, x0, x0_hat, t))  # [B]
                 loss = self.num_steps * jnp.where(t == 1, decoder, kl)
             else:
                 # The scale of the decoder learns from the examples at its step; nothing else does.
-                fixed = self._clipped(jax.lax.stop_gradient(x0_hat), spec)
+                fixed = self._clipped(jax.lax.stop_gradient(decoded), spec)
                 decoder = -self._decoder_log_prob(params, spec, batch["image"], fixed)
                 decoder = jnp.where(t == 1, decoder / spec.num_dims, 0.0)
                 loss = error + decoder - jax.lax.stop_gradient(decoder)

@@ -99,7 +99,7 @@ class ConvGenerator(Generator):
     upsampling: Literal["transposed", "nearest"] = "transposed"
     """Enlarge by transposed convolutions, or by nearest neighbours before plain ones."""
     dense_norm: bool = True
-    """Whether the smallest map is normalized too."""
+    """Whether the smallest map is normalized too (with batch norm it has no bias either way)."""
     dense_activation: bool = True
     """Whether the smallest map is activated too, where it is normalized."""
 
@@ -107,7 +107,7 @@ class ConvGenerator(Generator):
         super().__post_init__()
         check_positive(self, "features", "strides", "width", "kernel_size", "plain_kernel")
         check_positive(self, "output_kernel")
-        if self.strides and len(self.strides) != max(len(self.features), 1):
+        if self.strides and len(self.strides) != len(self.features):
             raise ConfigError(
                 "ConvGenerator.strides needs one entry for each of features "
                 f"{self.features}, not {self.strides}"

@@ -56,9 +56,9 @@ def frame_norm(name: FrameNormName, channels: int, train: bool, dtype: Any) -> n
 
 
 def group_norm(channels: int, dtype: Any = jnp.float32) -> nn.GroupNorm:
-    """Wu & He 2018, arXiv:1803.08494: 32 groups, or as many as leave 4 channels to each."""
+    """Wu & He 2018, arXiv:1803.08494: 32 groups, or fewer, equal ones of 4 channels at least."""
     most = max(channels // _LEAST_CHANNELS_A_GROUP, 1)
-    return nn.GroupNorm(math.gcd(_MOST_GROUPS, most), dtype=dtype)
+    return nn.GroupNorm(math.gcd(_MOST_GROUPS, most, channels), dtype=dtype)
 
 
 def gain_init(scale: float | None) -> Any:

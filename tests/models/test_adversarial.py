@@ -307,10 +307,14 @@ def test_sigmoid_and_tanh_see_images_in_their_range():
         (lambda: GAN(latent_dim=0), "latent_dim"),
         (lambda: GAN(discriminator_steps=0), "discriminator_steps"),
         (lambda: GAN(loss="hinge", real_label=0.9), "real_label"),
+        (lambda: GAN(real_label=1.2), "real_label must be at most 1"),
         (lambda: DCGAN(loss="wgan_gp"), "discriminator.norm"),
         (lambda: GAN(discriminator_optimizer=Optimizer(ema_decay=0.9)), "ema_decay"),
         (lambda: ConvGenerator(features=(8, 4), strides=(2,)), "strides"),
+        (lambda: ConvGenerator(strides=(4,)), "strides"),
         (lambda: ConvDiscriminator(features=(8, 4), strides=(2,)), "strides"),
+        (lambda: GAN(**DENSE).check_batch(1), "generator.norm batch learns nothing"),
+        (lambda: DCGAN().check_batch(1), "norm batch learns nothing"),
         (lambda: DenseDiscriminator(norm="group"), "norm"),
         (lambda: DenseGenerator(hidden=(0,)), "hidden"),
         (lambda: GAN().init(rngs_from_seed(0), DataSpec((1, 1, 2), continuous=True)), "linear"),
@@ -351,3 +355,19 @@ def test_the_averaged_generator_has_averaged_statistics():
     chex.assert_trees_all_equal(model.sample(swapped, rngs_from_seed(9), 3), own)
     plain = dataclasses.replace(model, average_statistics=False)
     assert "generator_average" not in plain.init(rngs_from_seed(0), spec).model_state
+
+
+def test_averaged_statistics_wait_for_the_whole_update():
+    """Batches that only accumulate move neither the averaged parameters nor their statistics."""
+    optimizer = Optimizer(ema_decay=0.5, accumulate_steps=3)
+    model = GAN(**DENSE, latent_dim=5, generator_optimizer=optimizer)
+    root = rngs_from_seed(0)
+    state = jax.jit(model.init, static_argnums=1)(root.at("init"), TINY)
+    update = jax.jit(model.update)
+    for step in range(6):
+        before = {**state.ema_params, "statistics": state.model_state["generator_average"]}
+        state, _ = update(state, batch_of(TINY, seed=step), root.at("train", step))
+        after = {**state.ema_params, "statistics": state.model_state["generator_average"]}
+        for part in before:
+            same = jax.tree.map(lambda a, b: bool((a == b).all()), before[part], after[part])
+            assert all(jax.tree.leaves(same)) == (step % 3 != 2), (step, part)

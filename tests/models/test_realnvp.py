@@ -259,3 +259,17 @@ def test_the_reference_has_2_47_million_parameters():
     # 12 couplings, scale and shift each: 72-256-256-72 with biases.
     per_net = (72 * 256 + 256) + (256 * 256 + 256) + (256 * 72 + 72)
     assert sum(p.size for p in jax.tree.leaves(state.params)) == 24 * per_net == 2_471_616
+
+
+def test_a_column_that_the_first_batch_does_not_tell_apart_keeps_its_scale():
+    """As one of zeros and rare ones: stretched by every coupling, its first 1 would be 10^16."""
+    model = RealNVP(flow=VectorFlow(couplings=4, hidden=(8,)))
+    spec = DataSpec((1, 1, 3), continuous=True)
+    points = np.random.default_rng(0).normal(size=(64, 1, 1, 3)).astype(np.float32)
+    points[..., 2] = 0.0
+    state = made(model, spec)
+    state, metrics = jax.jit(model.update)(state, {"image": points}, rngs_from_seed(0))
+    assert 2.0 < metrics["loss"] < 5.0
+    points[0, ..., 2] = 1.0
+    rare = model.evaluate(state, {"image": points[:1]}, rngs_from_seed(0))["neg_log_prob"]
+    assert rare[0] < 10.0
