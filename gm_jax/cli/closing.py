@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 from pathlib import Path
 
 import jax
@@ -96,11 +97,13 @@ def idle_devices(experiment: Experiment) -> str | None:
 
 def next_commands(run: Run) -> str:
     """What to try next: what the family can do best, and how it is judged."""
-    typed = [f"gm-jax {command} {run.folder}" for command in _looks(run)[:2]]
+    folder = shlex.quote(str(run.folder))
+    typed = [f"gm-jax {command} {folder}" for command in _looks(run)[:2]]
     if classifier := classifier_beside(run):
-        typed.append(f"gm-jax evaluate {run.folder} --classifier {classifier}")
+        reader = shlex.quote(str(classifier))
+        typed.append(f"gm-jax evaluate {folder} --classifier {reader}")
     elif len(typed) < 2:
-        typed.append(f"gm-jax evaluate {run.folder}")
+        typed.append(f"gm-jax evaluate {folder}")
     return "   ".join([*typed, "gm-jax list"])
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import tyro
 
-from gm_jax.data.transforms import FixedTransform, RandomTransform, Transform
+from gm_jax.data.transforms import FixedTransform, RandomTransform, SequenceTransform, Transform
 from gm_jax.errors import ConfigError
 
 
@@ -53,11 +53,12 @@ def transform_text(transform: Transform) -> str:
 
 def transform_names() -> dict[str, type[Transform]]:
     """All transforms by name, those of somebody's own that were imported too."""
+    kinds = (Transform, FixedTransform, RandomTransform, SequenceTransform)
     found, waiting = {}, [Transform]
     while waiting:
         cls = waiting.pop()
         waiting += cls.__subclasses__()
-        if not inspect.isabstract(cls) and cls not in (Transform, FixedTransform, RandomTransform):
+        if not inspect.isabstract(cls) and cls not in kinds:
             found[_snake(cls.__name__)] = cls
     return dict(sorted(found.items()))
 

@@ -12,8 +12,8 @@ def spread_skill_ratio(variance: np.ndarray, squared_error: np.ndarray, num: int
     RMSE of the ensemble mean?", J. Hydrometeorology 15).
 
     Args:
-      variance: of the members, with R - 1 in the denominator, [n, ...].
-      squared_error: of the members' mean, [n, ...].
+      variance: of the members, with R - 1 in the denominator, [n, ...]; NaN where nothing is known.
+      squared_error: of the members' mean, [n, ...]; NaN where nothing is known.
       num: R, at least 2.
 
     Returns:
@@ -24,6 +24,9 @@ def spread_skill_ratio(variance: np.ndarray, squared_error: np.ndarray, num: int
     """
     if num < 2:
         raise ValueError(f"a spread needs two members, not {num}")
-    spread = (num + 1) / num * np.asarray(variance, np.float64).mean(0)
-    error = np.asarray(squared_error, np.float64).mean(0)
-    return np.sqrt(spread / np.where(error == 0, np.nan, error))
+    known = ~(np.isnan(variance) | np.isnan(squared_error))
+    # Sums do: both means are over as many.
+    spread, error = (
+        np.where(known, values, 0.0).sum(0, np.float64) for values in (variance, squared_error)
+    )
+    return np.sqrt((num + 1) / num * spread / np.where(error == 0, np.nan, error))

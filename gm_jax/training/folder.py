@@ -104,7 +104,7 @@ class RunFolder:
                     "--run",
                 )
             self._check_resumption(load_json(self.experiment, code_for(experiment)), experiment)
-        elif self.path.is_dir() and {p.name for p in self.path.iterdir()} - {_LOCK}:
+        elif self.path.is_dir() and any(_is_whole(p) for p in self.path.iterdir()):
             raise UserError(
                 f"{self.path} is not empty and holds no run: give another folder", "--run"
             )
@@ -142,7 +142,7 @@ class RunFolder:
 
     def has_checkpoint(self) -> bool:
         """Whether anything was saved, be it damaged."""
-        return self.checkpoints.is_dir() and any(self.checkpoints.iterdir())
+        return self.checkpoints.is_dir() and any(_is_whole(p) for p in self.checkpoints.iterdir())
 
     def claim(
         self,
@@ -168,7 +168,6 @@ class RunFolder:
         self.check(experiment)
         if step:
             self._check_columns(load_json(self.experiment, code_for(experiment))["spec"], spec)
-        self.samples.mkdir(parents=True, exist_ok=True)
         before = read_json(self.experiment) if step else {}
         parts = parts_of(before) if step else []
         earlier = [part for part in parts if part["step"] < step]
@@ -183,7 +182,14 @@ class RunFolder:
             record["init"] = init
         if code := code_for(experiment):
             record["code"] = code.record()
+        self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.experiment, json.dumps(record, indent=2) + "\n")
+        self.samples.mkdir(exist_ok=True)
+
+
+def _is_whole(path: Path) -> bool:
+    """Not the lock, nor what was still being written when a process or a disk gave out."""
+    return not path.name.startswith(".")
 
 
 def is_locked(path: Path) -> bool:

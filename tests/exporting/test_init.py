@@ -1,6 +1,7 @@
 """Runs that start from given weights: where these go, what is kept of them, what does not fit."""
 
 import dataclasses
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -117,6 +118,30 @@ def test_a_run_goes_on_without_the_weights_it_started_from(source, tmp_path):
     chex.assert_trees_all_equal(gone_on.state.ema_params, straight.state.ema_params)
     records = [RunFolder(tmp_path / name).record()["init"] for name in ("run", "straight")]
     assert records[0] == records[1]
+
+
+def test_a_run_whose_first_checkpoint_was_cut_short_starts_from_them_again(source, tmp_path):
+    """What is still being saved when a process is killed, or a disk full, is no checkpoint."""
+    straight = gm_jax.fit(experiment(), tmp_path / "straight", init=source.folder)
+    folder = tmp_path / "run"
+    RunFolder(folder).claim(experiment(seed=9), source.spec, 0)  # by a command with another flag
+    (folder / "checkpoints" / ".2.saving").mkdir(parents=True)
+    run = gm_jax.fit(experiment(), folder, init=source.folder)
+    chex.assert_trees_all_equal(run.state.params, straight.state.params)
+    assert RunFolder(folder).record()["init"] == RunFolder(straight.folder).record()["init"]
+
+
+def test_a_folder_that_a_full_disk_left_without_an_experiment_is_taken(source, tmp_path):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    folder = tmp_path / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gm_jax.training.folder.write_text", full)
+        with pytest.raises(OSError, match="no space"):
+            gm_jax.fit(experiment(), folder)
+    (folder / ".4711.experiment.json").touch()
+    assert gm_jax.fit(experiment(), folder).step == 2
 
 
 def test_it_is_no_other_seed_of_a_run_that_started_afresh(source, tmp_path):

@@ -50,3 +50,15 @@ def test_spread_matches_error_where_truth_is_one_more_draw(num, scale):
     np.testing.assert_allclose(ratio, wanted, rtol=0.03)
     with pytest.raises(ValueError, match="two members, not 1"):
         spread_skill_ratio(error, error, 1)
+
+
+def test_what_is_not_known_enters_neither_spread_nor_error():
+    rng = np.random.default_rng(0)
+    variance, error = rng.uniform(1, 2, (2, 6, 3))
+    error[4, 1] = variance[4, 1] = np.nan
+    error[:, 2] = np.nan
+    ratio = spread_skill_ratio(variance, error, 2)
+    seen = [0, 1, 2, 3, 5]
+    wanted = spread_skill_ratio(variance[seen, 1], error[seen, 1], 2)
+    np.testing.assert_allclose(ratio[1], wanted, rtol=1e-12)
+    assert np.isnan(ratio).tolist() == [False, False, True]
