@@ -216,6 +216,17 @@ def test_the_command_keeps_figures_and_a_picture(classifier, features, tmp_path,
     assert len(read_measured(run.folder)) == 2
 
 
+def test_figures_of_weights_in_a_file_are_told_and_nothing_is_kept(tmp_path, capsys):
+    experiment = gm_jax.load("digits/bayes").quick().replace(**{"data.limit": 100})
+    file = tmp_path / "model.safetensors"
+    gm_jax.fit(experiment, tmp_path / "run").export(file)
+    command = ["evaluate", str(file), "--num-images", "60", "--features", "random"]
+    assert cli.dispatch(command) == 0
+    assert "none are kept" in capsys.readouterr().out
+    assert cli.dispatch([*command, "--json"]) == 0
+    assert "fid" in json.loads(capsys.readouterr().out)["quality"]["figures"]
+
+
 def test_what_has_no_quality(classifier, tmp_path):
     run = fit(Drawer(), tmp_path / "run")
     with pytest.raises(UserError, match="50 or more samples, not 10"):

@@ -142,7 +142,8 @@ def record_figures(run: Run, phase: str, figures: dict[str, Figure]) -> None:
     values = {name: f.value for name, f in figures.items()}
     with Records(run.folder) as records:
         records.write_split(run.step, phase, figures)
-    with listening([TensorBoard()], run.experiment, run.folder, run.step) as listener:
+    # The step may be that of the best checkpoint: what was trained after it stays in sight.
+    with listening([TensorBoard(purge=False)], run.experiment, run.folder, run.step) as listener:
         listener.on_figures(run.step, phase, values)
 
 

@@ -27,6 +27,8 @@ _SPOKEN = {
 _SHORT = ("mse", "ssim", "crps")  # figures shown at other times
 _READ, _HELD = 1_000, 10_000  # samples that a classifier reads, and that are held against a split
 
+_NO_PLACE = "none are kept: a file of weights has no folder for them"
+
 
 @dataclasses.dataclass(frozen=True)
 class Evaluate(Command):
@@ -100,7 +102,7 @@ class Evaluate(Command):
             show_figures("samples", read)
         if quality is not None:
             show_quality(quality)
-            say("pictures", str(self._keep(run, quality)))
+            say("pictures", str(self._keep(run, quality) or _NO_PLACE))
         if lead_times is not None:
             ending = name_of(in_a_name(self.split), self.asked_for("step"), run.step)
             show_lead_times(lead_times, others, run, ending)
@@ -143,12 +145,17 @@ class Evaluate(Command):
         num = _HELD if self.num_images is None else self.num_images
         return run.sample_quality(features, num, split=self.split, show_progress=not self.json)
 
-    def _keep(self, run: "Run", quality: "SampleQuality") -> Path:
-        """Figures go to the run's folder, beside those of other features; so does the picture."""
+    def _keep(self, run: "Run", quality: "SampleQuality") -> Path | None:
+        """Figures go to the run's folder, beside those of other features; so does the picture.
+
+        Weights in a file have no folder: nothing is kept of them.
+        """
         from gm_jax.cli.output import in_a_name, name_of, save_grid
         from gm_jax.evaluation.measured import keep_measured
         from gm_jax.training.folder import RunFolder
 
+        if run.folder.is_file():
+            return None
         keep_measured(run.folder, quality.measured)
         stem = f"nearest_{in_a_name(quality.measured.features)}"
         name = name_of(stem, self.asked_for("step"), run.step)
@@ -206,6 +213,9 @@ def show_lead_times(
         say("shuffled", f"told the times of other frames, the {result.chief} has {says}")
     if result.recommendation:
         say("advice", result.recommendation)
+    if run.folder.is_file():
+        say("pictures", _NO_PLACE)
+        return
     lead, spectrum = (run.folder / f"{stem}_{ending}" for stem in ("lead_times", "spectra"))
     shown = {name: result.spectra[name] for name in ("truth", result.chief, *BASELINES)}
     height, width = extra_shape(run.spec, "context")[1:3]

@@ -1,5 +1,6 @@
 """A record of a finished run, where the run is one of a recipe as it stands."""
 
+import dataclasses
 import datetime
 import math
 import time
@@ -172,12 +173,22 @@ def _test_figures(run: Run, lines: list[dict[str, Any]]) -> dict[str, Figure]:
         if line["phase"] == "test" and line["step"] == run.step and "stderr" in line
     ]
     if not told:
-        return run.evaluate("test", show_progress=True)
-    stderr, num = told[-1]["stderr"], told[-1]["n"]
+        measured = run.evaluate("test", show_progress=True)
+        return {
+            name: dataclasses.replace(f, stderr=_finite(f.stderr))
+            for name, f in measured.items()
+            if math.isfinite(f.value)
+        }
+    stderr, num = told[-1]["stderr"], told[-1]["n"]  # "nan" is a word there
     return {
-        name: Figure(value, _kind(run, name), num, stderr[name])
+        name: Figure(value, _kind(run, name), num, _finite(float(stderr[name])))
         for name, value in _figures_at(told, "test", run.step).items()
     }
+
+
+def _finite(stderr: float) -> float:
+    """A standard error as records have it: 0 where there is none, as of a single group."""
+    return stderr if math.isfinite(stderr) else 0.0
 
 
 def _kind(run: Run, name: str) -> Any:

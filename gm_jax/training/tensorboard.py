@@ -15,13 +15,17 @@ from gm_jax.training.callbacks import Callback
 class TensorBoard(Callback):
     """Figures as phase/name, and pictures, in the folder tensorboard of a run."""
 
-    def __init__(self) -> None:
-        self._folder, self._purge_step = Path(), 0
+    def __init__(self, purge: bool = True) -> None:
+        """With `purge`, events of steps after the one that is begun at are hidden."""
+        self._purge = purge
+        self._folder = Path()
+        self._purge_step: int | None = None
         self._writer: Any = None
 
     def on_start(self, experiment: Experiment, folder: Path, step: int) -> None:
-        """Purges events of later steps: a resumed run leaves those of a straight one."""
-        self._folder, self._purge_step = folder / "tensorboard", step + 1
+        """Hides events of later steps, if any: a resumed run leaves those of a straight one."""
+        self._folder = folder / "tensorboard"
+        self._purge_step = step + 1 if self._purge else None
 
     def on_figures(self, step: int, phase: str, figures: Mapping[str, float]) -> None:
         for name, value in figures.items():

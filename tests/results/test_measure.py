@@ -70,6 +70,21 @@ def test_figures_that_training_ended_with_are_not_computed_again(run, monkeypatc
     assert record.figures == figures
 
 
+def test_what_is_no_number_is_not_recorded(run, monkeypatch):
+    opened = gm_jax.open(run)
+    figures = opened.evaluate("test")
+    first, second, *_ = figures
+    figures[first] = dataclasses.replace(figures[first], value=float("nan"))
+    figures[second] = dataclasses.replace(figures[second], stderr=float("nan"))
+    monkeypatch.setattr("gm_jax.run.Run.evaluate", lambda *_, **__: figures)
+    anew = measure(run)[1].figures
+    record_figures(opened, "test", figures)
+    as_training_ended = measure(run)[1].figures
+    for kept in (anew, as_training_ended):
+        assert first not in kept
+        assert kept[second] == dataclasses.replace(figures[second], stderr=0.0)
+
+
 def test_figures_of_another_step_are_computed_again(run):
     opened = gm_jax.open(run)
     wrong = {n: dataclasses.replace(f, value=9.0) for n, f in opened.evaluate("test").items()}

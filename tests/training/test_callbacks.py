@@ -43,6 +43,12 @@ def test_tensorboard_is_told_which_events_a_resumed_run_replaces(tmp_path):
     assert ("purge", 5) in events(tmp_path)
 
 
+def test_figures_of_the_best_step_hide_nothing_that_came_after_it(tmp_path):
+    with listening([TensorBoard(purge=False)], None, tmp_path, 4) as told:
+        told.on_figures(4, "test", {"loss": 0.5})
+    assert [e for e in events(tmp_path) if e[0] == "purge"] == []
+
+
 def test_where_nothing_is_told_tensorboard_leaves_nothing(tmp_path):
     with listening([TensorBoard()], None, tmp_path, 0):
         pass
